@@ -1,0 +1,3 @@
+module github.com/otelkit/kit/lens
+
+go 1.26.0
