@@ -1,0 +1,122 @@
+package metrics_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/otelkit/kit/otelkit/metrics"
+)
+
+// The ways to count one checkout, on the same SDK. "One option kept" is
+// the floor: the caller built the option beforehand, for one series. Run with
+//
+//	go test ./otelkit/metrics -run '^$' -bench CounterAdd -benchmem
+func BenchmarkCounterAdd(b *testing.B) {
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	recorder := metrics.NewRecorder(provider)
+	metrics.SetDefault(recorder)
+	catalog := metrics.NewCatalog("bench")
+	checkouts := metrics.NewCounter[checkoutAttrs](catalog, checkoutDefinition())
+	plain, err := provider.Meter("bench").Int64Counter("plain")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx := context.Background()
+	attrs := checkoutAttrs{Market: "DE", Method: "card", Outcome: "completed"}
+
+	b.Run("definition", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			checkouts.Add(ctx, 1, attrs)
+		}
+	})
+	b.Run("WithAttributeSet", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			plain.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(
+				attribute.String("webstore.market", string(attrs.Market)),
+				attribute.String("webstore.payment.method", string(attrs.Method)),
+				attribute.String("webstore.checkout.outcome", string(attrs.Outcome)))))
+		}
+	})
+	b.Run("WithAttributes", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			plain.Add(ctx, 1, metric.WithAttributes(
+				attribute.String("webstore.market", string(attrs.Market)),
+				attribute.String("webstore.payment.method", string(attrs.Method)),
+				attribute.String("webstore.checkout.outcome", string(attrs.Outcome))))
+		}
+	})
+	b.Run("one option kept", func(b *testing.B) {
+		b.ReportAllocs()
+		options := []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(
+			attribute.String("webstore.market", string(attrs.Market)),
+			attribute.String("webstore.payment.method", string(attrs.Method)),
+			attribute.String("webstore.checkout.outcome", string(attrs.Outcome))))}
+		for b.Loop() {
+			plain.Add(ctx, 1, options...)
+		}
+	})
+	b.Run("definition in parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				checkouts.Add(ctx, 1, attrs)
+			}
+		})
+	})
+	b.Run("value out of bounds", func(b *testing.B) {
+		b.ReportAllocs()
+		unknown := checkoutAttrs{Market: "Atlantis", Method: "card", Outcome: "completed"}
+		for b.Loop() {
+			checkouts.Add(ctx, 1, unknown)
+		}
+	})
+	// From here on contexts may hold a recorder, so each call searches its own.
+	deep := metrics.NewContext(ctx, recorder)
+	for i := range 10 {
+		deep = context.WithValue(deep, depth(i), strconv.Itoa(i))
+	}
+	b.Run("recorder in a deep context", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			checkouts.Add(deep, 1, attrs)
+		}
+	})
+}
+
+type depth int
+
+func BenchmarkHistogramRecord(b *testing.B) {
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	ctx := metrics.NewContext(context.Background(), metrics.NewRecorder(provider))
+	durations := metrics.NewHistogram[checkoutAttrs](metrics.NewCatalog("bench"), metrics.Definition{
+		Name: "webstore.checkout.duration", Unit: "s", Help: "How long checkouts take.", Buckets: metrics.DurationBuckets(),
+	})
+	plain, err := provider.Meter("bench").Float64Histogram("plain", metric.WithExplicitBucketBoundaries(metrics.DurationBuckets()...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	attrs := checkoutAttrs{Market: "DE", Method: "card", Outcome: "completed"}
+	b.Run("definition", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			durations.Record(ctx, 0.12, attrs)
+		}
+	})
+	b.Run("WithAttributes", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			plain.Record(ctx, 0.12, metric.WithAttributes(
+				attribute.String("webstore.market", string(attrs.Market)),
+				attribute.String("webstore.payment.method", string(attrs.Method)),
+				attribute.String("webstore.checkout.outcome", string(attrs.Outcome))))
+		}
+	})
+}
