@@ -40,17 +40,17 @@ func TestADefinitionThatIsWrongSaysWhatIsRight(t *testing.T) {
 		define func(*metrics.Catalog)
 		want   string
 	}{
-		"no name":                   {counter(with(func(d *metrics.Definition) { d.Name = "" })), "Name is missing"},
+		"no name":                   {counter(with(func(d *metrics.Definition) { d.Name = "" })), "no Name"},
 		"no namespace":              {counter(with(func(d *metrics.Definition) { d.Name = "orders" })), "a namespace before the first dot"},
 		"upper case":                {counter(with(func(d *metrics.Definition) { d.Name = "shop.Orders" })), "lower case"},
 		"total in a counter's name": {counter(with(func(d *metrics.Definition) { d.Name = "shop.orders_total" })), `holds "total"`},
 		"unit in the name":          {counter(with(func(d *metrics.Definition) { d.Name = "shop.wait.seconds" })), `holds the unit "seconds"`},
-		"no help":                   {counter(with(func(d *metrics.Definition) { d.Help = "" })), "Help is missing"},
-		"no unit":                   {counter(with(func(d *metrics.Definition) { d.Unit = "" })), "Unit is missing"},
+		"no help":                   {counter(with(func(d *metrics.Definition) { d.Help = "" })), "no Help"},
+		"no unit":                   {counter(with(func(d *metrics.Definition) { d.Unit = "" })), "no Unit"},
 		"spelled-out unit":          {counter(with(func(d *metrics.Definition) { d.Unit = "seconds" })), `"seconds" is written "s"`},
 		"invented unit":             {counter(with(func(d *metrics.Definition) { d.Unit = "orders" })), "write {orders}"},
 		"broken unit":               {counter(with(func(d *metrics.Definition) { d.Unit = "{order" })), "cannot be read"},
-		"negative limit":            {counter(with(func(d *metrics.Definition) { d.Limit = -1 })), "Limit -1"},
+		"negative limit":            {counter(with(func(d *metrics.Definition) { d.Limit = -1 })), "limit -1"},
 		"buckets of a counter":      {counter(with(func(d *metrics.Definition) { d.Buckets = []float64{1} })), "a counter has no buckets"},
 		"seconds without buckets":   {histogram(duration()), "metrics.DurationBuckets()"},
 		"seconds with ms buckets":   {histogram(duration(5, 10, 25, 50, 100, 250, 500, 1000)), "meant for milliseconds"},

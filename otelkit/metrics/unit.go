@@ -31,7 +31,7 @@ var (
 
 func validateUnit(unit string) error {
 	if unit == "" {
-		return errors.New(`Unit is missing; say what is measured in UCUM, such as "s", "By" or "{checkout}"`)
+		return errors.New(`no Unit; say what is measured in UCUM, such as "s", "By" or "{checkout}"`)
 	}
 	for component := range strings.FieldsFuncSeq(strings.ReplaceAll(unit, "/", "./"), func(r rune) bool { return r == '.' }) {
 		if err := validateUnitComponent(strings.TrimPrefix(component, "/")); err != nil {

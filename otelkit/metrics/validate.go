@@ -43,7 +43,7 @@ func validate(m Metric) []error {
 	var errs []error
 	errs = append(errs, validateName(m)...)
 	if m.Help == "" {
-		errs = append(errs, errors.New("Help is missing; say in one sentence what is measured"))
+		errs = append(errs, errors.New("no Help; say in one sentence what is measured"))
 	}
 	if err := validateUnit(m.Unit); err != nil {
 		errs = append(errs, err)
@@ -59,7 +59,7 @@ func validate(m Metric) []error {
 
 func validateName(m Metric) []error {
 	if m.Name == "" {
-		return []error{errors.New("Name is missing")}
+		return []error{errors.New("no Name")}
 	}
 	if !namePattern.MatchString(m.Name) || len(m.Name) > 255 {
 		return []error{errors.New(`the name has to be lower case with a namespace before the first dot, such as "webstore.payment.duration"`)}
@@ -99,7 +99,7 @@ func validateBuckets(m Metric) error {
 		if m.Unit == "s" {
 			return errors.New(`unit "s" with the default boundaries 0..10000 puts nearly every measurement into one bucket; set Buckets, or use metrics.DurationBuckets()`)
 		}
-		return errors.New("Buckets are missing; the default boundaries 0..10000 are meant for milliseconds")
+		return errors.New("no Buckets; the default boundaries 0..10000 are meant for milliseconds")
 	}
 	for i, b := range m.Buckets {
 		if math.IsNaN(b) || math.IsInf(b, 0) {
@@ -121,7 +121,7 @@ func allIn(list, set []float64) bool {
 
 func validateLimit(m Metric) error {
 	if m.Limit < 1 {
-		return fmt.Errorf("Limit %d is not a number of attribute sets, 1 or more", m.Limit)
+		return fmt.Errorf("limit %d is not a number of attribute sets, 1 or more", m.Limit)
 	}
 	if n := m.combinations(); n > m.Limit && m.Limit == DefaultLimit {
 		return fmt.Errorf("its attributes allow %d sets, more than %d; bound them tighter, or set Limit to the most that this metric may have", n, DefaultLimit)
