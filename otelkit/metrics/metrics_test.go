@@ -348,6 +348,36 @@ func TestACallbackFollowsTheDefaultRecorder(t *testing.T) {
 	}
 }
 
+func TestACallbackStaysWithTheRecorderInItsContext(t *testing.T) {
+	first, second := newFixture(t), newFixture(t)
+	before := metrics.Default()
+	t.Cleanup(func() { metrics.SetDefault(before) })
+	metrics.SetDefault(first.rec)
+	open := metrics.NewObservableGauge[metrics.None](metrics.NewCatalog("test"), metrics.Definition{Name: "test.open", Unit: "{connection}", Help: "Open."})
+	if _, err := open.Register(first.ctx, func(_ context.Context, observe func(float64, metrics.None)) error {
+		observe(7, metrics.None{})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	metrics.SetDefault(second.rec) // a second kit in the process
+	if _, ok := first.collect()["test.open"]; !ok {
+		t.Error("the callback left the recorder that its context held")
+	}
+	if _, ok := second.collect()["test.open"]; ok {
+		t.Error("the callback went to a recorder that its context did not hold")
+	}
+}
+
+func TestAStringThatIsNotUTF8IsRepaired(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	views := metrics.NewCounter[productAttrs](metrics.NewCatalog("test"), metrics.Definition{Name: "webstore.views", Unit: "{view}", Help: "Views."})
+	views.Add(f.ctx, 1, productAttrs{"a\xff"})
+	views.Add(f.ctx, 1, productAttrs{"a\xfe"})
+	equal(t, "views", f.counts("webstore.views"), map[string]int64{"webstore.product.id=a\uFFFD": 2})
+}
+
 func TestZeroStartsTheClosedSeriesOfCounters(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

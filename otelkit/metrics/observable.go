@@ -148,8 +148,9 @@ func register[A comparable](ctx context.Context, d *definition[A], callback Call
 			})
 		}, instrument)
 	}
-	to := FromContext(ctx)
-	if to == Default() {
+	to := heldBy(ctx)
+	if to == nil {
+		to = Default()
 		floating.Store(r, nil)
 	}
 	if err := r.move(to); err != nil {

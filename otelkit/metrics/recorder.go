@@ -78,10 +78,17 @@ func NewContext(ctx context.Context, r *Recorder) context.Context {
 // FromContext returns the recorder that measurements in ctx go to: the one that
 // NewContext put there, else the process default.
 func FromContext(ctx context.Context) *Recorder {
-	if inContexts.Load() {
-		if r, ok := ctx.Value(recorderKey{}).(*Recorder); ok {
-			return r
-		}
+	if r := heldBy(ctx); r != nil {
+		return r
 	}
 	return Default()
+}
+
+// heldBy returns the recorder that NewContext put into ctx, or nil.
+func heldBy(ctx context.Context) *Recorder {
+	if !inContexts.Load() {
+		return nil
+	}
+	r, _ := ctx.Value(recorderKey{}).(*Recorder)
+	return r
 }

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -164,6 +166,10 @@ func (b *bound[A]) attributeSet(attrs reflect.Value) (set attribute.Set, exact b
 			continue
 		}
 		v := f.value(held)
+		if text, ok := v.(string); ok && !utf8.ValidString(text) {
+			// One string that is not UTF-8 makes a whole OTLP message invalid.
+			v, exact = strings.ToValidUTF8(text, "\uFFFD"), false
+		}
 		switch {
 		case b.allows(f, v):
 			kvs = append(kvs, f.keyValue(v))
@@ -177,17 +183,17 @@ func (b *bound[A]) attributeSet(attrs reflect.Value) (set attribute.Set, exact b
 	return attribute.NewSet(kvs...), exact
 }
 
-// allows says whether a field may be recorded with a value: one of its set, or
-// one of the first Limit that were seen.
+// allows says whether a field may be recorded with a value: one of its set, one
+// of the first Limit that were seen, or Other, which a caller may choose itself.
 func (b *bound[A]) allows(f *field, v any) bool {
+	if v == Other {
+		return true
+	}
 	if f.closed != nil {
-		if f.closed[v] {
-			return true
-		}
-		if v != Other {
+		if !f.closed[v] {
 			b.report(f.Key, "attribute %s has a value that is not in its set; it is recorded as %s", f.Key, Other)
 		}
-		return false
+		return f.closed[v]
 	}
 	seen := b.values[f.Key]
 	if seen == nil {
