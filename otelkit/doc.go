@@ -1,0 +1,52 @@
+// Package otelkit starts a service's telemetry: one call, one value, one
+// Shutdown.
+//
+//	func run(ctx context.Context) error {
+//		kit, err := otelkit.Start(ctx, otelkit.Config{Service: "payments"})
+//		if err != nil {
+//			return err
+//		}
+//		defer kit.Shutdown(ctx)
+//		...
+//	}
+//
+// A [Kit] is what the other packages are wired to:
+//
+//	                 ┌─ TracerProvider ─ batches ─┐
+//	Start ──> Kit ───┼─ MeterProvider ── interval ─┼──OTLP──> collector
+//	                 ├─ LoggerProvider ─ batches ─┘
+//	                 ├─ Logger      lines on standard output, and the LoggerProvider
+//	                 ├─ Propagator  trace context in headers
+//	                 └─ Recorder    where otelkit/metrics records
+//
+// Its Kit goes into the Config of otelkit/httpserver, httpclient, postgres and
+// redisdb. Nothing is global unless [Config.SetGlobal] asks for it, but for one
+// thing: definitions of otelkit/metrics record through the kit that was started
+// last, so that a measurement is one line. A second kit in one process is
+// reached by [Kit.Context].
+//
+// # Configuration
+//
+// The OTEL_* variables of the OpenTelemetry specification rule; Config fills in
+// what they leave out. Read here are OTEL_SDK_DISABLED, OTEL_SERVICE_NAME,
+// OTEL_RESOURCE_ATTRIBUTES, OTEL_PROPAGATORS, OTEL_{TRACES,METRICS,LOGS}_EXPORTER
+// (otlp or none), OTEL_EXPORTER_OTLP_ENDPOINT and _PROTOCOL and their forms for
+// one signal, and OTEL_TRACES_SAMPLER; a value among them that means nothing is
+// an error of Start. The SDK reads the rest: headers, TLS, timeout, compression,
+// batch sizes, limits, metric interval, temporality, exemplar filter.
+//
+// Without an endpoint nothing is exported. That is a mode of its own, for a
+// developer's machine and for tests: traces have ids, which stand in the logs and
+// go along with calls, but spans, metrics and log records stay in the process.
+// One line at start says so. OTEL_SDK_DISABLED=true leaves the logs on standard
+// output and the propagators, and turns off everything else.
+//
+// # When the collector is away
+//
+// Nothing here waits for a collector: not Start, not a span, a measurement or a
+// log line. What cannot be exported is lost after the exporter's retries, and
+// said so on standard output, once a minute for each cause with how often it
+// happened. What finds the SDK's queues full meanwhile is dropped, uncounted.
+// [Kit.Shutdown] gives each signal the same, whole time to get rid of what it
+// still has, all at once, and then ends.
+package otelkit

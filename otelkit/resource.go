@@ -1,0 +1,84 @@
+package otelkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// resourceOf describes the service and where it runs: what can be detected, then
+// Config, then the variables, each over the one before. The command line is left
+// out, since people put secrets there.
+func resourceOf(ctx context.Context, cfg Config) (*resource.Resource, error) {
+	variables, err := resource.New(ctx, resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES has to be a list such as key=value,key=value: %w", err)
+	}
+	if name, _ := variables.Set().Value(semconv.ServiceNameKey); cfg.Service == "" && name.AsString() == "" {
+		return nil, errors.New("the service has no name; set Config.Service or OTEL_SERVICE_NAME")
+	}
+	// What cannot be detected, such as a host's name in a sandbox, is left out.
+	detected, err := resource.New(ctx,
+		resource.WithSchemaURL(semconv.SchemaURL),
+		resource.WithTelemetrySDK(),
+		resource.WithService(), // a random service.instance.id
+		resource.WithHost(),
+		resource.WithOSType(),
+		resource.WithContainer(),
+		resource.WithProcessPID(),
+		resource.WithProcessExecutableName(),
+		resource.WithProcessRuntimeName(),
+		resource.WithProcessRuntimeVersion(),
+		resource.WithAttributes(cfg.attributes()...),
+	)
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return nil, fmt.Errorf("describing the service: %w", err)
+	}
+	merged, err := resource.Merge(detected, variables)
+	if err != nil {
+		return nil, fmt.Errorf("describing the service: %w", err)
+	}
+	return merged, nil
+}
+
+// attributes are the resource attributes that Config says.
+func (cfg Config) attributes() []attribute.KeyValue {
+	if cfg.Version == "" {
+		cfg.Version = buildVersion()
+	}
+	var attrs []attribute.KeyValue
+	for key, value := range map[attribute.Key]string{
+		semconv.ServiceNameKey:               cfg.Service,
+		semconv.ServiceNamespaceKey:          cfg.Namespace,
+		semconv.ServiceVersionKey:            cfg.Version,
+		semconv.DeploymentEnvironmentNameKey: cfg.Environment,
+	} {
+		if value != "" {
+			attrs = append(attrs, key.String(value))
+		}
+	}
+	return attrs
+}
+
+// buildVersion returns the version of the program: that of its main module, or
+// the commit that it was built from.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return setting.Value
+		}
+	}
+	return ""
+}
