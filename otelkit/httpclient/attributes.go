@@ -1,0 +1,134 @@
+package httpclient
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/otelkit/kit/otelkit/metrics"
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// longest is the most bytes of a URL that are kept.
+const longest = 1024
+
+var knownMethods = Method("").Values()
+
+// call is what is known of a request before it is sent.
+type call struct {
+	start    time.Time
+	method   Method
+	template string
+	server   string
+	port     int
+}
+
+func methodOf(r *http.Request) Method {
+	if r.Method == "" {
+		return http.MethodGet
+	}
+	if method := Method(r.Method); slices.Contains(knownMethods, method) {
+		return method
+	}
+	return metrics.Other
+}
+
+// serverOf returns whom a request is sent to.
+func serverOf(u *url.URL) (host string, port int) {
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		return u.Hostname(), port
+	}
+	if u.Scheme == "http" {
+		return u.Hostname(), 80
+	}
+	return u.Hostname(), 443
+}
+
+// spanName is the method, and the template where it is known.
+func (c *call) spanName() string {
+	method := string(c.method)
+	if method == metrics.Other {
+		method = "HTTP"
+	}
+	if c.template == "" {
+		return method
+	}
+	return method + " " + c.template
+}
+
+func (c *call) spanAttributes(r *http.Request) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, 0, 6)
+	attrs = append(attrs,
+		semconv.HTTPRequestMethodKey.String(string(c.method)),
+		semconv.ServerAddress(c.server),
+		semconv.ServerPort(c.port),
+		semconv.URLFull(redacted(r.URL)),
+	)
+	if c.method == metrics.Other {
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(r.Method))
+	}
+	if c.template != "" {
+		attrs = append(attrs, semconv.URLTemplate(c.template))
+	}
+	return attrs
+}
+
+// redacted returns a URL without what may be secret in it.
+func redacted(u *url.URL) string {
+	public := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if u.RawQuery != "" {
+		public.RawQuery = "REDACTED"
+	}
+	s := public.String()
+	return strings.ToValidUTF8(s[:min(len(s), longest)], "\uFFFD")
+}
+
+// attributes tell this kind of request from others in metrics.
+func (c *call) attributes(response *http.Response, err error) RequestAttrs {
+	attrs := RequestAttrs{Method: c.method, Server: c.server, Port: c.port, Template: c.template}
+	if err != nil {
+		attrs.Error = errorTypeOf(err)
+		return attrs
+	}
+	attrs.Status = response.StatusCode
+	attrs.Protocol = protocolOf(response)
+	if response.StatusCode >= 400 {
+		attrs.Error = ErrorType(strconv.Itoa(response.StatusCode))
+	}
+	return attrs
+}
+
+// resultAttributes are those that a span learns with the response.
+func resultAttributes(result RequestAttrs) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, 0, 3)
+	if result.Status != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(result.Status))
+	}
+	if result.Protocol != "" {
+		attrs = append(attrs, semconv.NetworkProtocolVersion(string(result.Protocol)))
+	}
+	if result.Error != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(string(result.Error)))
+	}
+	return attrs
+}
+
+func protocolOf(response *http.Response) Protocol {
+	switch response.ProtoMajor {
+	case 1:
+		if response.ProtoMinor == 0 {
+			return "1.0"
+		}
+		return "1.1"
+	case 2:
+		return "2"
+	case 3:
+		return "3"
+	default:
+		return metrics.Other
+	}
+}

@@ -1,0 +1,38 @@
+package httpclient_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/otelkit/kit/otelkit/httpclient"
+)
+
+func Example() {
+	payments := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "called for ", r.URL.Path)
+	}))
+	defer payments.Close()
+
+	client := &http.Client{Transport: httpclient.Transport(nil, httpclient.Config{
+		// Kit: kit, from otelkit.Start
+	})}
+	defer client.CloseIdleConnections()
+
+	ctx := context.Background() // in a handler, the request's: its trace goes along
+	ctx = httpclient.WithTemplate(ctx, "/payments/{id}")
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, payments.URL+"/payments/17", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer response.Body.Close()
+	fmt.Println(response.Status)
+	// Output: 200 OK
+}

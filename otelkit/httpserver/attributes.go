@@ -1,0 +1,159 @@
+package httpserver
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/otelkit/kit/otelkit/metrics"
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// longest is the most bytes of a client's text that are kept.
+const longest = 1024
+
+var knownMethods = Method("").Values()
+
+func methodOf(r *http.Request) Method {
+	if method := Method(r.Method); slices.Contains(knownMethods, method) {
+		return method
+	}
+	return metrics.Other
+}
+
+func schemeOf(r *http.Request) Scheme {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func protocolOf(r *http.Request) Protocol {
+	switch r.ProtoMajor {
+	case 1:
+		if r.ProtoMinor == 0 {
+			return "1.0"
+		}
+		return "1.1"
+	case 2:
+		return "2"
+	case 3:
+		return "3"
+	default:
+		return metrics.Other
+	}
+}
+
+// errorType returns why the exchange failed, "" if it did not: what a client did
+// wrong is not the server's failure.
+func (x *exchange) errorType() ErrorType {
+	switch {
+	case x.panicked:
+		return panicked
+	case x.status >= 500:
+		return ErrorType(strconv.Itoa(x.status))
+	default:
+		return ""
+	}
+}
+
+// spanName is the method and the route, once it is known.
+func (x *exchange) spanName() string {
+	method := string(x.method)
+	if method == metrics.Other {
+		method = "HTTP"
+	}
+	if x.route == "" {
+		return method
+	}
+	return method + " " + x.route
+}
+
+// attributes tell this kind of request from others in metrics.
+func (x *exchange) attributes(r *http.Request) RequestAttrs {
+	return RequestAttrs{
+		Method:   x.method,
+		Scheme:   x.scheme,
+		Route:    x.route,
+		Status:   x.status,
+		Protocol: protocolOf(r),
+		Error:    x.errorType(),
+	}
+}
+
+// samplingAttributes are those that a sampler can decide by.
+func (x *exchange) samplingAttributes(r *http.Request) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(string(x.method)),
+		semconv.URLScheme(string(x.scheme)),
+		semconv.URLPath(clip(r.URL.Path)),
+	}
+}
+
+// spanAttributes are the others. The query is left out, since it may hold
+// secrets.
+func (x *exchange) spanAttributes(r *http.Request) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, 0, 10)
+	if x.method == metrics.Other {
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(clip(r.Method)))
+	}
+	if x.route != "" {
+		attrs = append(attrs, semconv.HTTPRoute(x.route))
+	}
+	if x.status != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(x.status))
+	}
+	if errorType := x.errorType(); errorType != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(string(errorType)))
+	}
+	if host, port := split(r.Host); host != "" {
+		attrs = append(attrs, semconv.ServerAddress(clip(host)))
+		if port != 0 {
+			attrs = append(attrs, semconv.ServerPort(port))
+		}
+	}
+	if host, _ := split(r.RemoteAddr); host != "" {
+		attrs = append(attrs, semconv.ClientAddress(host))
+	}
+	if agent := r.UserAgent(); agent != "" {
+		attrs = append(attrs, semconv.UserAgentOriginal(clip(agent)))
+	}
+	return append(attrs, semconv.NetworkProtocolVersion(string(protocolOf(r))))
+}
+
+// logAttributes are those of the access log, by the same names.
+func (x *exchange) logAttributes(r *http.Request, duration time.Duration) []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("http.request.method", string(x.method)),
+		slog.String("url.path", clip(r.URL.Path)),
+		slog.String("http.route", x.route),
+		slog.Int("http.response.status_code", x.status),
+		slog.Int64("http.response.body.size", x.written),
+		slog.Float64("duration", duration.Seconds()),
+	}
+	if errorType := x.errorType(); errorType != "" {
+		attrs = append(attrs, slog.String("error.type", string(errorType)))
+	}
+	return attrs
+}
+
+// split takes an address apart; the port is 0 where there is none.
+func split(address string) (host string, port int) {
+	host, digits, err := net.SplitHostPort(address)
+	if err != nil {
+		return address, 0
+	}
+	port, _ = strconv.Atoi(digits)
+	return host, port
+}
+
+// clip bounds what a client can have us store, and makes it text: OTLP exporters
+// lose a whole batch for one string that is not UTF-8, such as the path of /%ff.
+func clip(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), longest)], "\uFFFD")
+}

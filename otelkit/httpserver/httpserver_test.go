@@ -1,0 +1,682 @@
+package httpserver_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/otelkit/kit/otelkit/httpserver"
+	"github.com/otelkit/kit/otelkit/metrics"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// kit keeps what a server under test records.
+type kit struct {
+	spans  *tracetest.SpanRecorder
+	reader *sdkmetric.ManualReader
+	lines  bytes.Buffer
+
+	tracers  *sdktrace.TracerProvider
+	recorder *metrics.Recorder
+}
+
+func newKit() *kit {
+	k := &kit{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
+	k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.spans))
+	k.recorder = metrics.NewRecorder(sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader)))
+	return k
+}
+
+func (k *kit) TracerProvider() trace.TracerProvider      { return k.tracers }
+func (k *kit) Propagator() propagation.TextMapPropagator { return propagation.TraceContext{} }
+func (k *kit) Recorder() *metrics.Recorder               { return k.recorder }
+func (k *kit) Logger() *slog.Logger                      { return slog.New(slog.NewJSONHandler(&k.lines, nil)) }
+
+// span returns the only span.
+func (k *kit) span(t *testing.T) sdktrace.ReadOnlySpan {
+	t.Helper()
+	ended := k.spans.Ended()
+	if len(ended) != 1 || len(k.spans.Started()) != 1 {
+		t.Fatalf("%d spans started and %d ended, want 1", len(k.spans.Started()), len(ended))
+	}
+	return ended[0]
+}
+
+func (k *kit) metric(t *testing.T, name string) metricdata.Aggregation {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := k.reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all.ScopeMetrics {
+		for _, m := range s.Metrics {
+			if m.Name == name {
+				return m.Data
+			}
+		}
+	}
+	return nil
+}
+
+func (k *kit) histogram(t *testing.T, name string) []metricdata.HistogramDataPoint[float64] {
+	t.Helper()
+	data, _ := k.metric(t, name).(metricdata.Histogram[float64])
+	return data.DataPoints
+}
+
+// duration returns the only point of http.server.request.duration.
+func (k *kit) duration(t *testing.T) metricdata.HistogramDataPoint[float64] {
+	t.Helper()
+	points := k.histogram(t, "http.server.request.duration")
+	if len(points) != 1 || points[0].Count != 1 {
+		t.Fatalf("points of the duration %+v, want one measurement", points)
+	}
+	return points[0]
+}
+
+// text writes attributes as "key=value key=value", sorted by key.
+func text(attrs []attribute.KeyValue) string {
+	set := attribute.NewSet(attrs...)
+	var list []string
+	for _, kv := range set.ToSlice() {
+		list = append(list, fmt.Sprintf("%s=%s", kv.Key, kv.Value.String()))
+	}
+	return strings.Join(list, " ")
+}
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// routers are one application, routed by each router that Wrap knows.
+func routers(handler http.HandlerFunc) map[string]http.Handler {
+	std := http.NewServeMux()
+	std.HandleFunc("GET /orders/{id}", handler)
+	std.HandleFunc("POST example.com/orders", handler)
+
+	gorilla := mux.NewRouter()
+	gorilla.HandleFunc("/orders/{id:[0-9a-z]+}", handler).Methods(http.MethodGet)
+	gorilla.HandleFunc("/orders", handler).Methods(http.MethodPost)
+	return map[string]http.Handler{"http.ServeMux": std, "gorilla/mux": gorilla}
+}
+
+func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
+
+func TestTheRouteIsOnSpanAndMetric(t *testing.T) { // otelhttp v0.72: never on the span; contrib #9358
+	for name, router := range routers(ok) {
+		t.Run(name, func(t *testing.T) {
+			k := newKit()
+			serve(httpserver.Wrap(router, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/orders/17", nil))
+
+			route := "/orders/{id}"
+			if name == "gorilla/mux" {
+				route = "/orders/{id:[0-9a-z]+}"
+			}
+			span := k.span(t)
+			if span.Name() != "GET "+route || span.SpanKind() != trace.SpanKindServer || span.Status().Code != codes.Unset {
+				t.Errorf("span %q, kind %v, status %v", span.Name(), span.SpanKind(), span.Status())
+			}
+			want := "client.address=192.0.2.1 http.request.method=GET http.response.status_code=200 http.route=" + route +
+				" network.protocol.version=1.1 server.address=example.com url.path=/orders/17 url.scheme=http"
+			if got := text(span.Attributes()); got != want {
+				t.Errorf("span has\n%s, want\n%s", got, want)
+			}
+			attributes := k.duration(t).Attributes
+			want = "http.request.method=GET http.response.status_code=200 http.route=" + route + " network.protocol.version=1.1 url.scheme=http"
+			if got := text(attributes.ToSlice()); got != want {
+				t.Errorf("metric has\n%s, want\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestTheMethodAndHostOfAPatternAreNotPartOfTheRoute(t *testing.T) {
+	k := newKit()
+	serve(httpserver.Wrap(routers(ok)["http.ServeMux"], httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodPost, "http://example.com/orders", nil))
+	if got := k.span(t).Name(); got != "POST /orders" {
+		t.Errorf("span %q, want POST /orders", got)
+	}
+}
+
+func TestARouteBelowASubrouterIsWhole(t *testing.T) {
+	k := newKit()
+	router := mux.NewRouter()
+	router.PathPrefix("/{country}").Subrouter().HandleFunc("/products", ok)
+	serve(httpserver.Wrap(router, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/DE/products", nil))
+	if got := k.span(t).Name(); got != "GET /{country}/products" {
+		t.Errorf("span %q, want GET /{country}/products", got)
+	}
+}
+
+// prest/prest #1003: the pattern "/" of the outer mux replaced the good route.
+func TestTheInnerRouterKnowsTheRouteBest(t *testing.T) {
+	k := newKit()
+	router := mux.NewRouter()
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			template, _ := mux.CurrentRoute(r).GetPathTemplate()
+			httpserver.SetRoute(r, template)
+			next.ServeHTTP(w, r)
+		})
+	})
+	router.HandleFunc("/orders/{id}", ok)
+	outer := http.NewServeMux()
+	outer.Handle("/", router)
+	serve(httpserver.Wrap(outer, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/orders/17", nil))
+	if got := k.span(t).Name(); got != "GET /orders/{id}" {
+		t.Errorf("span %q, want GET /orders/{id}", got)
+	}
+}
+
+func TestARouteCanBeToldWhereWrapCannotLook(t *testing.T) {
+	k := newKit()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /orders/{id}", func(_ http.ResponseWriter, r *http.Request) { httpserver.SetRoute(r, r.Pattern) })
+	h := httpserver.Wrap(http.TimeoutHandler(mux, time.Hour, ""), httpserver.Config{Kit: k})
+	serve(h, httptest.NewRequest(http.MethodGet, "/orders/17", nil))
+	if got := k.span(t).Name(); got != "GET /orders/{id}" {
+		t.Errorf("span %q, want GET /orders/{id}", got)
+	}
+}
+
+func TestRequestsThatNoRouteMatchesAreSeen(t *testing.T) { // otelmux v0.71: neither span nor metric
+	for name, router := range routers(ok) {
+		for _, tt := range []struct {
+			method, path string
+			status       int
+		}{
+			{http.MethodGet, "/nowhere", http.StatusNotFound},
+			{http.MethodDelete, "/orders/17", http.StatusMethodNotAllowed},
+		} {
+			t.Run(fmt.Sprint(name, " ", tt.status), func(t *testing.T) {
+				k := newKit()
+				w := serve(httpserver.Wrap(router, httpserver.Config{Kit: k}), httptest.NewRequest(tt.method, tt.path, nil))
+				if w.Code != tt.status {
+					t.Fatalf("status %d, want %d", w.Code, tt.status)
+				}
+				if got := k.span(t).Name(); got != tt.method {
+					t.Errorf("span %q, want %q", got, tt.method)
+				}
+				attributes := k.duration(t).Attributes
+				want := fmt.Sprintf("http.request.method=%s http.response.status_code=%d network.protocol.version=1.1 url.scheme=http", tt.method, tt.status)
+				if got := text(attributes.ToSlice()); got != want {
+					t.Errorf("metric has %s, want %s", got, want)
+				}
+			})
+		}
+	}
+}
+
+func TestOnlyTheServersFaultIsAnError(t *testing.T) {
+	for status, want := range map[int]struct {
+		code      codes.Code
+		errorType string
+	}{
+		200: {codes.Unset, ""},
+		404: {codes.Unset, ""},
+		500: {codes.Error, "500"},
+		503: {codes.Error, "503"},
+		599: {codes.Error, "599"},
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			k := newKit()
+			h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+			serve(httpserver.Wrap(h, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/", nil))
+			span := k.span(t)
+			if span.Status().Code != want.code {
+				t.Errorf("span status %v, want %v", span.Status().Code, want.code)
+			}
+			attributes := attribute.NewSet(span.Attributes()...)
+			if got, _ := attributes.Value("error.type"); got.AsString() != want.errorType {
+				t.Errorf("error.type of the span is %q, want %q", got.AsString(), want.errorType)
+			}
+			if status == 599 {
+				want.errorType = metrics.Other // a metric's error types are a closed set
+			}
+			attributes = k.duration(t).Attributes
+			if got, _ := attributes.Value("error.type"); got.AsString() != want.errorType {
+				t.Errorf("error.type of the metric is %q, want %q", got.AsString(), want.errorType)
+			}
+		})
+	}
+}
+
+func TestAPanicIsSeenEverywhereAndAnswered(t *testing.T) { // otelchi #12, glue #196; otelhttp and otelmux record nothing
+	for name, router := range routers(func(http.ResponseWriter, *http.Request) { panic("no such order") }) {
+		t.Run(name, func(t *testing.T) {
+			k := newKit()
+			w := serve(httpserver.Wrap(router, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/orders/17", nil))
+			if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "no such order") {
+				t.Errorf("answer %d %q, want 500 without the panic's text", w.Code, w.Body)
+			}
+			span := k.span(t)
+			if span.Status().Code != codes.Error || len(span.Events()) != 1 || span.Events()[0].Name != "exception" {
+				t.Errorf("span status %v, events %v", span.Status(), span.Events())
+			}
+			if stack := text(span.Events()[0].Attributes); !strings.Contains(stack, "httpserver_test.go") {
+				t.Errorf("the stack does not show the handler:\n%s", stack)
+			}
+			attributes := k.duration(t).Attributes
+			if got := text(attributes.ToSlice()); !strings.Contains(got, "error.type=panic") || !strings.Contains(got, "status_code=500") || !strings.Contains(got, "/orders/") {
+				t.Errorf("metric has %s", got)
+			}
+			if got := k.lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "no such order") || !strings.Contains(got, `"http.route":"/orders/`) {
+				t.Errorf("log:\n%s", got)
+			}
+		})
+	}
+}
+
+func TestAPanicInTheMiddleOfAnAnswerBreaksItOff(t *testing.T) {
+	k := newKit()
+	server := httptest.NewServer(httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic("no such order")
+	}), httpserver.Config{Kit: k}))
+	defer server.Close()
+	response, err := server.Client().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(response.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("reading the answer: %v, want unexpected EOF", err)
+	}
+	response.Body.Close()
+	server.Close()
+	attributes := k.duration(t).Attributes
+	if got := text(attributes.ToSlice()); !strings.Contains(got, "error.type=panic http.request.method=GET http.response.status_code=500") {
+		t.Errorf("metric has %s", got)
+	}
+}
+
+func TestErrAbortHandlerPassesThroughAndIsNoError(t *testing.T) {
+	k := newKit()
+	h := httpserver.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), httpserver.Config{Kit: k})
+	func() {
+		defer func() {
+			if p := recover(); p != http.ErrAbortHandler {
+				t.Errorf("panic %v, want http.ErrAbortHandler", p)
+			}
+		}()
+		serve(h, httptest.NewRequest(http.MethodGet, "/", nil))
+	}()
+	if span := k.span(t); span.Status().Code != codes.Unset || len(span.Events()) > 0 {
+		t.Errorf("span status %v, events %v; aborting is no error", span.Status(), span.Events())
+	}
+	attributes := k.duration(t).Attributes
+	if got := text(attributes.ToSlice()); strings.Contains(got, "status_code") || k.lines.Len() > 0 {
+		t.Errorf("metric has %s, log %q; no status was sent", got, k.lines.String())
+	}
+}
+
+func TestRequestsInFlightAreCountedAndEndAtZero(t *testing.T) { // otelhttp v0.72 has no such metric
+	k := newKit()
+	inside := int64(-1)
+	active := func() int64 {
+		return k.metric(t, "http.server.active_requests").(metricdata.Sum[int64]).DataPoints[0].Value
+	}
+	h := httpserver.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		inside = active()
+		panic("even then")
+	}), httpserver.Config{Kit: k})
+	serve(h, httptest.NewRequest(http.MethodGet, "/", nil))
+	if after := active(); inside != 1 || after != 0 {
+		t.Errorf("%d in flight inside, %d after; want 1 and 0", inside, after)
+	}
+}
+
+func TestBodySizesAreWhatPassed(t *testing.T) {
+	k := newKit()
+	h := httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.CopyN(io.Discard, r.Body, 700)
+		_, _ = w.Write(make([]byte, 2000))
+		_, _ = io.WriteString(w, "tail")
+	}), httpserver.Config{Kit: k})
+	serve(h, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1000))))
+	if p := k.histogram(t, "http.server.request.body.size"); len(p) != 1 || p[0].Sum != 700 {
+		t.Errorf("request body %+v, want 700", p)
+	}
+	if p := k.histogram(t, "http.server.response.body.size"); len(p) != 1 || p[0].Sum != 2004 {
+		t.Errorf("response body %+v, want 2004", p)
+	}
+}
+
+func TestSpanAndMetricAgreeOnTheDuration(t *testing.T) { // otelhttp reads two clocks
+	k := newKit()
+	serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/", nil))
+	span := k.span(t)
+	if got, want := k.duration(t).Sum, span.EndTime().Sub(span.StartTime()).Seconds(); got != want {
+		t.Errorf("metric %v s, span %v s", got, want)
+	}
+}
+
+func TestTheExemplarPointsAtTheSpan(t *testing.T) {
+	k := newKit()
+	serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/", nil))
+	exemplars := k.duration(t).Exemplars
+	id := k.span(t).SpanContext().SpanID()
+	if len(exemplars) != 1 || !bytes.Equal(exemplars[0].SpanID, id[:]) {
+		t.Errorf("exemplars %+v, want one of span %s", exemplars, id)
+	}
+	if p := k.histogram(t, "http.server.response.body.size"); len(p[0].Exemplars) > 0 {
+		t.Errorf("a size has an exemplar: %+v", p)
+	}
+}
+
+func TestTheSpanContinuesTheCallersTrace(t *testing.T) {
+	k := newKit()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	var inHandler trace.SpanContext
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { inHandler = trace.SpanContextFromContext(r.Context()) })
+	serve(httpserver.Wrap(h, httpserver.Config{Kit: k}), r)
+	span := k.span(t)
+	if got := span.Parent().SpanID().String(); got != "b7ad6b7169203331" || span.SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {
+		t.Errorf("trace %s, parent %s", span.SpanContext().TraceID(), got)
+	}
+	if !inHandler.Equal(span.SpanContext()) {
+		t.Errorf("the handler sees span %s, want %s", inHandler.SpanID(), span.SpanContext().SpanID())
+	}
+}
+
+func TestMeasurementsOfTheHandlerGoToTheKit(t *testing.T) {
+	k := newKit()
+	var recorder *metrics.Recorder
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { recorder = metrics.FromContext(r.Context()) })
+	serve(httpserver.Wrap(h, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/", nil))
+	if recorder != k.recorder {
+		t.Error("the handler's context does not lead to the kit's recorder")
+	}
+}
+
+// otelhttp v0.72: 3,000 Hosts fill 2,000 series of each of three histograms; the
+// lineage of CVE-2023-45142.
+func TestAClientCannotMultiplySeries(t *testing.T) {
+	k := newKit()
+	h := httpserver.Wrap(routers(ok)["http.ServeMux"], httpserver.Config{Kit: k})
+	for i := range 3000 {
+		r := httptest.NewRequest(fmt.Sprintf("METHOD%d", i), fmt.Sprintf("/path/%d", i), strings.NewReader("body"))
+		r.Host = fmt.Sprintf("host-%d.example.com:%d", i, i)
+		r.RemoteAddr = fmt.Sprintf("198.51.%d.%d:1000", i/256, i%256)
+		r.Header.Set("User-Agent", fmt.Sprintf("agent/%d", i))
+		r.Header.Set("X-Forwarded-Proto", fmt.Sprintf("scheme%d", i))
+		serve(h, r)
+	}
+	if points := k.histogram(t, "http.server.request.duration"); len(points) != 1 {
+		t.Errorf("%d series, want 1", len(points))
+	}
+}
+
+func TestAnUnknownMethodIsNamedOnTheSpanOnly(t *testing.T) {
+	k := newKit()
+	serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k}), httptest.NewRequest("BREW", "/", nil))
+	span := k.span(t)
+	if got := text(span.Attributes()); span.Name() != "HTTP" || !strings.Contains(got, "http.request.method=_OTHER http.request.method_original=BREW") {
+		t.Errorf("span %q has %s", span.Name(), got)
+	}
+}
+
+func TestWhatAClientWritesIsClippedAndText(t *testing.T) {
+	k := newKit()
+	r := httptest.NewRequest(http.MethodGet, "/%ff"+strings.Repeat("a", 5000), nil)
+	r.Header.Set("User-Agent", strings.Repeat("ü", 5000))
+	serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k}), r)
+	attributes := attribute.NewSet(k.span(t).Attributes()...)
+	for _, key := range []attribute.Key{"url.path", "user_agent.original"} {
+		value, _ := attributes.Value(key)
+		if got := value.AsString(); len(got) > 1100 || strings.ToValidUTF8(got, "") != got || got == "" {
+			t.Errorf("%s is %d bytes: %.20q", key, len(got), got)
+		}
+	}
+}
+
+func TestAFilteredRequestIsServedUnobserved(t *testing.T) {
+	k := newKit()
+	h := httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k, Filter: func(r *http.Request) bool { return r.URL.Path != "/healthz" }})
+	if w := serve(h, httptest.NewRequest(http.MethodGet, "/healthz", nil)); w.Body.String() != "ok" {
+		t.Errorf("answer %q", w.Body)
+	}
+	if len(k.spans.Started()) > 0 || k.metric(t, "http.server.request.duration") != nil {
+		t.Error("it was observed")
+	}
+}
+
+func TestTheAccessLogIsOneLineInTheTrace(t *testing.T) {
+	k := newKit()
+	var inLine trace.SpanContext
+	access := slog.New(contextOf{&inLine, k.Logger().Handler()})
+	serve(httpserver.Wrap(routers(ok)["http.ServeMux"], httpserver.Config{Kit: k, AccessLog: access}), httptest.NewRequest(http.MethodGet, "/orders/17?token=secret", nil))
+	line := k.lines.String()
+	for _, want := range []string{`"http.request.method":"GET"`, `"url.path":"/orders/17"`, `"http.route":"/orders/{id}"`, `"http.response.status_code":200`, `"http.response.body.size":2`} {
+		if !strings.Contains(line, want) {
+			t.Errorf("no %s in %s", want, line)
+		}
+	}
+	if strings.Count(line, "\n") != 1 || strings.Contains(line, "secret") {
+		t.Errorf("want one line without the query: %s", line)
+	}
+	if !inLine.Equal(k.span(t).SpanContext()) {
+		t.Error("the line is not in the request's trace")
+	}
+}
+
+// contextOf notes the span of the context that a record came with.
+type contextOf struct {
+	span *trace.SpanContext
+	slog.Handler
+}
+
+func (h contextOf) Handle(ctx context.Context, r slog.Record) error {
+	*h.span = trace.SpanContextFromContext(ctx)
+	return h.Handler.Handle(ctx, r)
+}
+
+func TestServerTimingTellsTheTrace(t *testing.T) {
+	k := newKit()
+	w := serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k, ServerTiming: true}), httptest.NewRequest(http.MethodGet, "/", nil))
+	span := k.span(t).SpanContext()
+	want := fmt.Sprintf(`traceparent;desc="00-%s-%s-01"`, span.TraceID(), span.SpanID())
+	if got := w.Header().Get("Server-Timing"); got != want {
+		t.Errorf("Server-Timing %q, want %q", got, want)
+	}
+}
+
+func TestEarlyHintsAreNotTheAnswer(t *testing.T) {
+	k := newKit()
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusCreated)
+	})
+	serve(httpserver.Wrap(h, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/", nil))
+	attributes := k.duration(t).Attributes
+	if got, _ := attributes.Value("http.response.status_code"); got.AsInt64() != 201 {
+		t.Errorf("status %d, want 201", got.AsInt64())
+	}
+}
+
+// overWire serves h over a real connection and returns the answer, once the server
+// has ended.
+func overWire(t *testing.T, http2 bool, h http.Handler, request func(url string) (*http.Request, error)) (*http.Response, string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.EnableHTTP2 = http2
+	if http2 {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	defer server.Close()
+	r, err := request(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(answer)
+}
+
+func get(url string) (*http.Request, error) { return http.NewRequest(http.MethodGet, url, nil) }
+
+func TestTheWriterHasTheInterfacesOfTheServers(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprint("http2=", http2), func(t *testing.T) {
+			interfaces := func(w http.ResponseWriter) string {
+				_, flusher := w.(http.Flusher)
+				_, hijacker := w.(http.Hijacker)
+				_, readerFrom := w.(io.ReaderFrom)
+				_, pusher := w.(http.Pusher)
+				_, stringWriter := w.(io.StringWriter)
+				return fmt.Sprint(flusher, hijacker, readerFrom, pusher, stringWriter)
+			}
+			report := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, interfaces(w)) })
+			_, bare := overWire(t, http2, report, get)
+			_, wrapped := overWire(t, http2, httpserver.Wrap(report, httpserver.Config{Kit: newKit()}), get)
+			if bare != wrapped {
+				t.Errorf("flusher, hijacker, readerFrom, pusher, stringWriter: bare %s, wrapped %s", bare, wrapped)
+			}
+		})
+	}
+}
+
+func TestStreamingReachesTheClientWhileTheHandlerRuns(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprint("http2=", http2), func(t *testing.T) {
+			k := newKit()
+			read := make(chan struct{})
+			server := httptest.NewUnstartedServer(httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprintln(w, "first")
+				w.(http.Flusher).Flush()
+				select {
+				case <-read:
+				case <-r.Context().Done():
+				}
+				fmt.Fprintln(w, "second")
+			}), httpserver.Config{Kit: k}))
+			server.EnableHTTP2 = http2
+			if http2 {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			defer server.Close()
+			response, err := server.Client().Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			lines := bufio.NewReader(response.Body)
+			if line, err := lines.ReadString('\n'); line != "first\n" || err != nil {
+				t.Fatalf("first line %q, %v", line, err)
+			}
+			close(read)
+			if line, err := lines.ReadString('\n'); line != "second\n" || err != nil {
+				t.Errorf("second line %q, %v", line, err)
+			}
+		})
+	}
+}
+
+func TestHijackingWorks(t *testing.T) {
+	k := newKit()
+	_, answer := overWire(t, false, httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nraw!\n")
+		_ = rw.Flush()
+	}), httpserver.Config{Kit: k}), get)
+	if answer != "raw!\n" {
+		t.Errorf("answer %q", answer)
+	}
+	attributes := k.duration(t).Attributes
+	if got := text(attributes.ToSlice()); strings.Contains(got, "status_code") {
+		t.Errorf("metric has %s; what was said on a hijacked connection is not known", got)
+	}
+}
+
+func TestResponseControllerReachesTheServer(t *testing.T) {
+	_, answer := overWire(t, false, httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		controller := http.NewResponseController(w)
+		err := errors.Join(controller.SetReadDeadline(time.Time{}), controller.SetWriteDeadline(time.Time{}), controller.EnableFullDuplex(), controller.Flush())
+		fmt.Fprint(w, err)
+	}), httpserver.Config{Kit: newKit()}), get)
+	if answer != "<nil>" {
+		t.Errorf("errors %s", answer)
+	}
+}
+
+func TestAFileIsSentWhole(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	content := strings.Repeat("x", 300_000)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := newKit()
+	_, answer := overWire(t, false, httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) }), httpserver.Config{Kit: k}), get)
+	if answer != content {
+		t.Errorf("%d bytes came, want %d", len(answer), len(content))
+	}
+	if p := k.histogram(t, "http.server.response.body.size"); len(p) != 1 || p[0].Sum != float64(len(content)) {
+		t.Errorf("response body %+v, want %d", p, len(content))
+	}
+}
+
+func TestHTTP2AndTLSAreNamed(t *testing.T) {
+	k := newKit()
+	overWire(t, true, httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k}), get)
+	attributes := k.duration(t).Attributes
+	if got := text(attributes.ToSlice()); !strings.Contains(got, "network.protocol.version=2 url.scheme=https") {
+		t.Errorf("metric has %s", got)
+	}
+	span := attribute.NewSet(k.span(t).Attributes()...)
+	if port, ok := span.Value("server.port"); !ok || port.AsInt64() == 0 {
+		t.Errorf("span has %s, want a server.port", text(k.span(t).Attributes()))
+	}
+}
+
+func TestTheCatalogIsRight(t *testing.T) {
+	if err := httpserver.Catalog.Err(); err != nil {
+		t.Error(err)
+	}
+	for _, m := range httpserver.Catalog.Metrics() {
+		if m.Limit > metrics.DefaultLimit {
+			t.Errorf("%s has limit %d, more than the SDK's default %d, which Start raises for catalogs that it is given", m.Name, m.Limit, metrics.DefaultLimit)
+		}
+	}
+}
