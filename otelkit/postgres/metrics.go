@@ -1,0 +1,18 @@
+package postgres
+
+import "github.com/otelkit/kit/otelkit/internal/dbclient"
+
+// Catalog holds the metrics of database clients. It is the same as that of
+// otelkit/redisdb.
+var Catalog = dbclient.Catalog
+
+// The definitions of the metrics.
+var (
+	OperationDuration    = dbclient.OperationDuration
+	ConnectionCount      = dbclient.ConnectionCount
+	ConnectionMax        = dbclient.ConnectionMax
+	ConnectionPending    = dbclient.ConnectionPending
+	ConnectionTimeouts   = dbclient.ConnectionTimeouts
+	ConnectionWaitTime   = dbclient.ConnectionWaitTime
+	ConnectionCreateTime = dbclient.ConnectionCreateTime
+)
