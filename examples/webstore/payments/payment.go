@@ -1,0 +1,139 @@
+package payments
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelkit/kit/examples/webstore/latency"
+	"github.com/otelkit/kit/examples/webstore/telemetry"
+)
+
+// State is how far a payment has come.
+type State string
+
+// The states. All but pending are final.
+const (
+	StatePending    State = "pending"
+	StateAuthorised State = "authorised"
+	StateDeclined   State = "declined"
+	StateFailed     State = "failed"
+)
+
+// work is the time that the service's own checks take: of fraud, of limits, of
+// sanctions lists.
+var work = latency.Delay{
+	Min: 100 * time.Millisecond, Max: 400 * time.Millisecond,
+	SlowChance: 0.03, SlowMin: time.Second, SlowMax: 2 * time.Second,
+}
+
+// payTimeout is the longest that a payment may take, all attempts included. It
+// is shorter than what callers wait, so that they are told.
+const payTimeout = 10 * time.Second
+
+// settleTimeout is how long the database may take to write an outcome down.
+const settleTimeout = 5 * time.Second
+
+// errKeyReused says that a key came with another order before.
+var errKeyReused = errors.New("the key belongs to another order")
+
+// pay takes a payment and returns what became of it. Of a payment that is
+// settled it returns what is known; one that is pending it tries to settle.
+//
+// It does not stop when the caller goes away: what the provider answers has to
+// be written down.
+func (p *payments) pay(ctx context.Context, key string, order Order) (Payment, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), payTimeout)
+	defer cancel()
+	start := time.Now()
+	payment, err := p.store.begin(ctx, key, order)
+	if err != nil {
+		p.report(ctx, order, payment, err, time.Since(start))
+		return Payment{}, err
+	}
+	if payment.Order != order {
+		return Payment{}, errKeyReused
+	}
+	if payment.State != StatePending {
+		telemetry.PaymentReplays.Add(ctx, 1, telemetry.MarketAttrs{Market: order.Market})
+		return payment, nil
+	}
+	payment, ours, err := p.settle(ctx, payment)
+	if !ours && err == nil {
+		// The same key came twice at the same time, and the other was faster.
+		telemetry.PaymentReplays.Add(ctx, 1, telemetry.MarketAttrs{Market: order.Market})
+		return payment, nil
+	}
+	p.report(ctx, order, payment, err, time.Since(start))
+	return payment, err
+}
+
+// settle asks the provider and writes down what it said. ours is false if
+// somebody else has written before.
+func (p *payments) settle(ctx context.Context, payment Payment) (settled Payment, ours bool, err error) {
+	ctx, span := p.tracer.Start(ctx, "settle payment", trace.WithAttributes(
+		attribute.String("webstore.payment.key", payment.Key),
+		attribute.String("webstore.market", string(payment.Market)),
+		attribute.String("webstore.payment.method", string(payment.Method)),
+		attribute.Int64("webstore.payment.amount", payment.Amount),
+		attribute.String("webstore.payment.currency", payment.Currency),
+	))
+	defer func() {
+		span.SetAttributes(attribute.String("webstore.payment.state", string(settled.State)))
+		if err != nil {
+			span.RecordError(err)
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
+	}()
+	if slow, err := work.Wait(ctx, p.latencyScale); err != nil {
+		return payment, true, err
+	} else if slow {
+		span.AddEvent("slow checks")
+	}
+	verdict, err := p.provider.charge(ctx, payment.Key, payment.Order)
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+		p.log.WarnContext(ctx, "payment pending: the provider gave no answer that settles it",
+			"payment_key", payment.Key, "market", string(payment.Market), "error", err.Error())
+		return payment, true, nil
+	}
+	// What the provider said is written down even if the time is over.
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	return p.store.settle(writing, payment.Key, verdict)
+}
+
+// report measures and logs how a request for a payment ended.
+func (p *payments) report(ctx context.Context, order Order, payment Payment, err error, took time.Duration) {
+	outcome := telemetry.PaymentFailed
+	level, message := slog.LevelError, "payment failed"
+	switch {
+	case err != nil:
+	case payment.State == StateAuthorised:
+		outcome, level, message = telemetry.PaymentAuthorised, slog.LevelInfo, "payment authorised"
+	case payment.State == StateDeclined:
+		outcome, level, message = telemetry.PaymentDeclined, slog.LevelInfo, "payment declined"
+	case payment.State == StatePending:
+		outcome = telemetry.PaymentUnavailable
+	}
+	telemetry.PaymentRequests.Add(ctx, 1, telemetry.PaymentAttrs{Market: order.Market, Method: order.Method, Outcome: outcome})
+	telemetry.PaymentDuration.Record(ctx, took.Seconds(), telemetry.PaymentDurationAttrs{Market: order.Market, Outcome: outcome})
+	if outcome == telemetry.PaymentUnavailable || err != nil {
+		return // logged where the cause is known
+	}
+	log := p.log.With("payment_key", payment.Key, "market", string(order.Market), "method", string(order.Method),
+		"amount", order.Amount, "currency", order.Currency)
+	switch {
+	case payment.ChargeID != "":
+		log = log.With("charge_id", payment.ChargeID)
+	case payment.DeclineCode != "":
+		log = log.With("decline_code", payment.DeclineCode)
+	}
+	log.Log(ctx, level, message)
+}

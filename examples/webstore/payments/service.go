@@ -1,0 +1,140 @@
+// Package payments is the service that takes the store's payments, each once.
+//
+// It stands between main and a provider that is not ours: slow at times, away
+// at times, and dear to ask twice. A payment is known by the caller's
+// Idempotency-Key and goes one way:
+//
+//	          ┌──> authorised   the provider has taken the money
+//	pending ──┼──> declined     the provider has refused, which stands
+//	          └──> failed       the provider does not take what we send: our fault
+//
+// It is written as pending before the provider is asked, and asked for with the
+// same key at every attempt, so that no answer, a lost answer or a killed
+// process leaves no doubt about money: as long as it is pending, the same key
+// asks again, and the provider charges once.
+//
+//	POST /payments         take a payment, or learn what became of it
+//	GET  /payments/{key}   learn what became of it
+//	GET  /healthz/live, /healthz/ready
+//
+// The outcomes are 200 for a payment that is authorised, the problem
+// payment_declined (402) and the problem provider_unavailable (503), after
+// which the payment is pending.
+package payments
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelkit/kit/examples/webstore/migrate"
+	"github.com/otelkit/kit/examples/webstore/service"
+	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/httpclient"
+	"github.com/otelkit/kit/otelkit/httpserver"
+	"github.com/otelkit/kit/otelkit/metrics"
+	"github.com/otelkit/kit/otelkit/postgres"
+)
+
+// schema is where the service's tables are.
+const schema = "payments"
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Config configures Run. Addr, DatabaseURL and ProviderURL are required.
+type Config struct {
+	Addr         string            // to listen on
+	DatabaseURL  string            // of PostgreSQL
+	ProviderURL  string            // of the payment provider, such as "http://127.0.0.1:8091"
+	LatencyScale float64           // multiplies the simulated work; 0 means none
+	Version      string            // service.version
+	Ready        func(addr string) // called once it takes connections; may be nil
+}
+
+// telemetryKit is what the service needs of a *otelkit.Kit.
+type telemetryKit interface {
+	Logger() *slog.Logger
+	TracerProvider() trace.TracerProvider
+	Propagator() propagation.TextMapPropagator
+	Recorder() *metrics.Recorder
+}
+
+// payments is the service. It is safe for concurrent use.
+type payments struct {
+	store        *store
+	provider     *provider
+	log          *slog.Logger
+	tracer       trace.Tracer
+	latencyScale float64
+}
+
+// Run serves until ctx is done, and returns nil when what was in flight has
+// been answered and telemetry has been delivered.
+func Run(ctx context.Context, cfg Config) (err error) {
+	kit, err := otelkit.Start(ctx, otelkit.Config{
+		Service:   telemetry.PaymentsService,
+		Namespace: telemetry.Namespace,
+		Version:   cfg.Version,
+		Catalogs:  []*metrics.Catalog{telemetry.Payments, httpserver.Catalog, httpclient.Catalog, postgres.Catalog},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kit.Shutdown(context.WithoutCancel(ctx))) }()
+
+	pool, err := openStore(ctx, cfg, kit)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	provider, err := newProvider(ctx, cfg.ProviderURL, usualPatience, kit)
+	if err != nil {
+		return err
+	}
+	defer provider.close()
+
+	p := newPayments(cfg, pool, provider, kit)
+	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: p.handler(kit), Log: kit.Logger(), Ready: cfg.Ready})
+}
+
+// openStore connects to the database and brings its schema up to date.
+func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool, error) {
+	pool, err := postgres.Open(ctx, postgres.Config{URL: cfg.DatabaseURL, Kit: kit, SearchPath: schema})
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = migrate.Up(ctx, pool, schema, files)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("payments: %w", err)
+	}
+	return pool, nil
+}
+
+func newPayments(cfg Config, pool *pgxpool.Pool, provider *provider, kit telemetryKit) *payments {
+	return &payments{
+		store:        &store{pool},
+		provider:     provider,
+		log:          kit.Logger(),
+		tracer:       kit.TracerProvider().Tracer(telemetry.Payments.Scope()),
+		latencyScale: cfg.LatencyScale,
+	}
+}
+
+// handler is the service's API, observed.
+func (p *payments) handler(kit telemetryKit) http.Handler {
+	return httpserver.Wrap(p.routes(), httpserver.Config{Kit: kit, Filter: service.NotHealth})
+}

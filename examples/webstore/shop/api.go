@@ -1,0 +1,236 @@
+package shop
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/otelkit/kit/examples/webstore/jsonhttp"
+	"github.com/otelkit/kit/examples/webstore/service"
+	"github.com/otelkit/kit/examples/webstore/telemetry"
+)
+
+func (s *shop) routes() *mux.Router {
+	handle := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return jsonhttp.Handler(s.log, h) }
+	router := mux.NewRouter()
+	router.HandleFunc("/healthz/live", service.Live).Methods(http.MethodGet)
+	router.Handle("/healthz/ready", service.Ready(s.store.ping)).Methods(http.MethodGet)
+	router.Handle("/auth/login", handle(s.postLogin)).Methods(http.MethodPost)
+	router.Handle("/cart", handle(s.withUser(s.getCart))).Methods(http.MethodGet)
+	router.Handle("/cart/add", handle(s.withUser(s.postCart))).Methods(http.MethodPost)
+	router.Handle("/cart/items/{id}", handle(s.withUser(s.patchItem))).Methods(http.MethodPatch)
+	router.Handle("/cart/items/{id}", handle(s.withUser(s.deleteItem))).Methods(http.MethodDelete)
+	router.Handle("/orders/checkout", handle(s.withUser(s.postCheckout))).Methods(http.MethodPost)
+	router.Handle("/checkout", handle(s.withUser(s.postCheckout))).Methods(http.MethodPost)
+	router.Handle("/orders", handle(s.withUser(s.getOrders))).Methods(http.MethodGet)
+	router.Handle("/orders/{id}", handle(s.withUser(s.getOrder))).Methods(http.MethodGet)
+	router.Handle("/{country}/products", handle(s.getProducts)).Methods(http.MethodGet)
+	router.Handle("/{country}/products/{id}", handle(s.getProduct)).Methods(http.MethodGet)
+	router.NotFoundHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound })
+	router.MethodNotAllowedHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed })
+	return router
+}
+
+// withUser lets only those in who have proved who they are.
+func (s *shop) withUser(h func(http.ResponseWriter, *http.Request, User) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		user, err := s.authenticate(r)
+		if err != nil {
+			return err
+		}
+		return h(w, r, user)
+	}
+}
+
+func (s *shop) postLogin(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	if err := jsonhttp.Decode(w, r, &body); err != nil {
+		return err
+	}
+	token, session, err := s.login(r.Context(), body.Username, body.Password)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return jsonhttp.Encode(w, http.StatusOK, struct {
+		Token     string    `json:"token"`
+		TokenType string    `json:"token_type"`
+		ExpiresAt time.Time `json:"expires_at"`
+		UserID    int64     `json:"user_id"`
+	}{token, "bearer", session.Expires, session.User.ID})
+}
+
+func (s *shop) getProducts(w http.ResponseWriter, r *http.Request) error {
+	market, err := parseMarket(mux.Vars(r)["country"])
+	if err != nil {
+		return err
+	}
+	if err := s.recognise(r); err != nil {
+		return err
+	}
+	products, err := s.catalogue(r.Context(), market)
+	if err != nil {
+		return err
+	}
+	telemetry.CatalogueViews.Add(r.Context(), 1, telemetry.MarketAttrs{Market: market})
+	return jsonhttp.Encode(w, http.StatusOK, struct {
+		Market   telemetry.Market `json:"country"`
+		Currency string           `json:"currency"`
+		Products []Product        `json:"products"`
+	}{market, currencies[market].code, products})
+}
+
+func (s *shop) getProduct(w http.ResponseWriter, r *http.Request) error {
+	market, err := parseMarket(mux.Vars(r)["country"])
+	if err != nil {
+		return err
+	}
+	if err := s.recognise(r); err != nil {
+		return err
+	}
+	id, ok := idOf(r)
+	if !ok {
+		return UnknownProduct
+	}
+	product, err := s.store.product(r.Context(), market, id)
+	if errors.Is(err, errNotFound) {
+		return UnknownProduct
+	}
+	if err != nil {
+		return err
+	}
+	telemetry.ProductViews.Add(r.Context(), 1, telemetry.MarketAttrs{Market: market})
+	return jsonhttp.Encode(w, http.StatusOK, product)
+}
+
+func (s *shop) postCart(w http.ResponseWriter, r *http.Request, user User) error {
+	var body struct {
+		ProductID int64  `json:"product_id"`
+		Quantity  int    `json:"quantity"`
+		Country   string `json:"country"`
+	}
+	if err := jsonhttp.Decode(w, r, &body); err != nil {
+		return err
+	}
+	market, err := parseMarket(body.Country)
+	if err != nil {
+		return err
+	}
+	line, err := s.addToCart(r.Context(), user.ID, market, body.ProductID, body.Quantity)
+	if err != nil {
+		return err
+	}
+	return jsonhttp.Encode(w, http.StatusOK, line)
+}
+
+func (s *shop) getCart(w http.ResponseWriter, r *http.Request, user User) error {
+	var market telemetry.Market
+	if country := r.URL.Query().Get("country"); country != "" {
+		var err error
+		if market, err = parseMarket(country); err != nil {
+			return err
+		}
+	}
+	cart, err := s.cart(r.Context(), user.ID, market)
+	if err != nil {
+		return err
+	}
+	return jsonhttp.Encode(w, http.StatusOK, cart)
+}
+
+func (s *shop) patchItem(w http.ResponseWriter, r *http.Request, user User) error {
+	id, ok := idOf(r)
+	if !ok {
+		return UnknownItem
+	}
+	var body struct {
+		Quantity int `json:"quantity"`
+	}
+	if err := jsonhttp.Decode(w, r, &body); err != nil {
+		return err
+	}
+	line, err := s.setQuantity(r.Context(), user.ID, id, body.Quantity)
+	if err != nil {
+		return err
+	}
+	return jsonhttp.Encode(w, http.StatusOK, line)
+}
+
+func (s *shop) deleteItem(w http.ResponseWriter, r *http.Request, user User) error {
+	id, ok := idOf(r)
+	if !ok {
+		return UnknownItem
+	}
+	if err := s.removeLine(r.Context(), user.ID, id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *shop) postCheckout(w http.ResponseWriter, r *http.Request, user User) error {
+	key, err := jsonhttp.IdempotencyKey(r)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Method  telemetry.PaymentMethod `json:"payment_method"`
+		Country string                  `json:"country"`
+	}
+	if err := jsonhttp.Decode(w, r, &body); err != nil {
+		return err
+	}
+	market, err := parseMarket(body.Country)
+	if err != nil {
+		return err
+	}
+	if !body.Method.Known() {
+		return InvalidMethod.With("payment_method %q is not one of %v.", body.Method, body.Method.Values())
+	}
+	order, err := s.checkout(r.Context(), checkout{user.ID, key, market, body.Method})
+	if err != nil {
+		return err
+	}
+	return jsonhttp.Encode(w, http.StatusOK, order)
+}
+
+func (s *shop) getOrders(w http.ResponseWriter, r *http.Request, user User) error {
+	orders, err := s.store.orders(r.Context(), user.ID)
+	if err != nil {
+		return err
+	}
+	return jsonhttp.Encode(w, http.StatusOK, struct {
+		Orders []Order `json:"orders"`
+	}{orders})
+}
+
+// uuid is the form of an order's id.
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+func (s *shop) getOrder(w http.ResponseWriter, r *http.Request, user User) error {
+	id := mux.Vars(r)["id"]
+	if !uuid.MatchString(id) {
+		return UnknownOrder
+	}
+	order, err := s.store.order(r.Context(), user.ID, id)
+	if errors.Is(err, errNotFound) {
+		return UnknownOrder
+	}
+	if err != nil {
+		return err
+	}
+	return jsonhttp.Encode(w, http.StatusOK, order)
+}
+
+// idOf returns the number in the path.
+func idOf(r *http.Request) (int64, bool) {
+	id, err := strconv.ParseInt(mux.Vars(r)["id"], 10, 64)
+	return id, err == nil
+}

@@ -1,0 +1,161 @@
+package shop
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/otelkit/redisdb"
+)
+
+const (
+	cacheWait = 50 * time.Millisecond // that a request waits for Redis at most
+	cacheRest = time.Second           // that nobody asks Redis after it has failed
+)
+
+// cache keeps in Redis what PostgreSQL need not be asked for each time.
+//
+// It is never needed. When Redis fails or is slow, one request waits for 50 ms,
+// and for a second nobody else asks: PostgreSQL answers. That Redis is away is
+// logged once, and once that it is back. It is safe for concurrent use.
+type cache struct {
+	log *slog.Logger
+	off bool // there is no Redis
+
+	client     atomic.Pointer[redis.Client] // nil keeps nothing
+	stop       context.CancelFunc           // of the connecting
+	connecting sync.WaitGroup
+
+	mu      sync.Mutex
+	restsTo time.Time // when Redis is asked again
+	away    bool
+}
+
+// openCache connects to Redis. That Redis is away is no error: it is connected
+// to once it is there. Without a URL the cache keeps nothing.
+func openCache(ctx context.Context, url string, kit telemetryKit) (*cache, error) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c := &cache{log: kit.Logger(), off: url == "", stop: stop}
+	if c.off {
+		return c, nil
+	}
+	if _, err := redis.ParseURL(url); err != nil {
+		// The cause may hold the password.
+		return nil, errors.New("shop: this is no URL of Redis, such as redis://:password@127.0.0.1:6379/0")
+	}
+	connect := func() bool {
+		client, err := redisdb.Open(ctx, redisdb.Config{URL: url, Kit: kit})
+		if err == nil {
+			c.client.Store(client)
+		}
+		if ctx.Err() == nil {
+			c.note(ctx, err)
+		}
+		return err == nil
+	}
+	if connect() {
+		return c, nil
+	}
+	c.connecting.Go(func() {
+		tick := time.NewTicker(cacheRest)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if connect() {
+				return
+			}
+		}
+	})
+	return c, nil
+}
+
+func (c *cache) close() {
+	c.stop()
+	c.connecting.Wait()
+	if client := c.client.Load(); client != nil {
+		_ = client.Close()
+	}
+}
+
+// get returns what is kept under a key.
+func (c *cache) get(ctx context.Context, which telemetry.Cache, key string) ([]byte, bool) {
+	if c.off {
+		return nil, false
+	}
+	var text []byte
+	outcome := telemetry.CacheUnavailable
+	err := c.ask(ctx, func(ctx context.Context, client *redis.Client) (err error) {
+		text, err = client.Get(ctx, key).Bytes()
+		if errors.Is(err, redis.Nil) {
+			outcome = telemetry.CacheMiss
+			return nil
+		}
+		outcome = telemetry.CacheHit
+		return err
+	})
+	if err != nil {
+		outcome = telemetry.CacheUnavailable
+	}
+	telemetry.CacheLookups.Add(ctx, 1, telemetry.CacheAttrs{Cache: which, Outcome: outcome})
+	return text, outcome == telemetry.CacheHit
+}
+
+// set keeps something under a key for a while, if it can.
+func (c *cache) set(ctx context.Context, key string, text []byte, ttl time.Duration) {
+	_ = c.ask(ctx, func(ctx context.Context, client *redis.Client) error {
+		return client.Set(ctx, key, text, ttl).Err()
+	})
+}
+
+// errResting says that Redis is not asked at the moment.
+var errResting = errors.New("redis is not asked")
+
+// ask has do ask Redis, unless it rests.
+func (c *cache) ask(ctx context.Context, do func(context.Context, *redis.Client) error) error {
+	client := c.client.Load()
+	if client == nil || c.rests() {
+		return errResting
+	}
+	bounded, cancel := context.WithTimeout(ctx, cacheWait)
+	defer cancel()
+	err := do(bounded, client)
+	if ctx.Err() != nil {
+		return err // the request was given up, which says nothing about Redis
+	}
+	c.note(ctx, err)
+	return err
+}
+
+func (c *cache) rests() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.restsTo)
+}
+
+// note keeps in mind how Redis is, and logs when that has changed.
+func (c *cache) note(ctx context.Context, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.restsTo = time.Now().Add(cacheRest)
+	}
+	if c.away == (err != nil) {
+		return
+	}
+	c.away = err != nil
+	if c.away {
+		c.log.WarnContext(ctx, "redis is away: PostgreSQL answers what it would", "error", err.Error())
+		return
+	}
+	c.log.InfoContext(ctx, "redis is back")
+}

@@ -1,0 +1,130 @@
+package shop
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/examples/webstore/telemetry/telemetrytest"
+)
+
+func (f *fixture) lookups(cache, outcome string) int64 {
+	f.t.Helper()
+	return f.kit.Count(f.t, telemetry.CacheLookups, "webstore.cache.name", cache, "webstore.cache.outcome", outcome)
+}
+
+func TestWhatIsInTheCacheIsNotAskedOfTheDatabase(t *testing.T) {
+	redis := miniredis.RunT(t)
+	f := start(t, withRedis(redis))
+	_, first := f.do("GET", "/DE/products", alice, "")
+	f.shop.store.pool.Close()
+	status, again := f.do("GET", "/DE/products", alice, "")
+	want(t, status, again, http.StatusOK, "")
+	if len(again["products"].([]any)) != len(first["products"].([]any)) {
+		t.Errorf("the second answer is %v, the first was %v", again, first)
+	}
+	for _, cache := range []string{"catalogue", "session"} {
+		if misses, hits := f.lookups(cache, "miss"), f.lookups(cache, "hit"); misses != 1 || hits != 1 {
+			t.Errorf("%s: %d misses and %d hits, want 1 and 1", cache, misses, hits)
+		}
+	}
+	redis.FastForward(time.Minute)
+	if keys := redis.Keys(); len(keys) != 0 {
+		t.Errorf("after a minute the cache still has %v", keys)
+	}
+}
+
+func TestWithoutRedisTheDatabaseAnswersAndOneLineIsLogged(t *testing.T) {
+	redis := miniredis.RunT(t)
+	f := start(t, withRedis(redis))
+	redis.Close()
+	for range 20 {
+		status, answer := f.do("GET", "/DE/products", alice, "")
+		want(t, status, answer, http.StatusOK, "")
+	}
+	if n := strings.Count(f.kit.Log(), "redis is away"); n != 1 {
+		t.Errorf("%d lines say that Redis is away, want 1:\n%s", n, f.kit.Log())
+	}
+	if n := f.lookups("catalogue", "unavailable"); n != 20 {
+		t.Errorf("%d lookups without answer counted, want 20", n)
+	}
+}
+
+func TestARedisThatHangsHoldsUpOneRequestOnly(t *testing.T) {
+	redis := miniredis.RunT(t)
+	f := start(t, withRedis(redis))
+	// A client whose server takes connections and never answers.
+	hanging, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hanging.Close()
+	options := *f.shop.cache.client.Load().Options()
+	var asked atomic.Int32
+	dial := options.Dialer
+	options.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		asked.Add(1)
+		return dial(ctx, network, hanging.Addr().String())
+	}
+	client := goredis.NewClient(&options)
+	before := f.shop.cache.client.Swap(client)
+	defer before.Close()
+
+	for range 5 {
+		status, answer := f.do("GET", "/DE/products", "", "")
+		want(t, status, answer, http.StatusOK, "")
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("Redis was asked %d times, want once: it rests for a second", n)
+	}
+	if n := f.lookups("catalogue", "unavailable"); n != 5 {
+		t.Errorf("%d lookups without answer counted, want 5", n)
+	}
+}
+
+func TestARedisThatComesLaterIsUsed(t *testing.T) {
+	redis := miniredis.NewMiniRedis()
+	if err := redis.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address := redis.Addr()
+	redis.Close()
+	f := start(t, func(cfg *Config) { cfg.RedisURL = "redis://" + address })
+	status, answer := f.do("GET", "/DE/products", "", "")
+	want(t, status, answer, http.StatusOK, "")
+
+	if err := redis.StartAddr(address); err != nil {
+		t.Fatal(err)
+	}
+	defer redis.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for f.lookups("catalogue", "hit") == 0 {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("Redis is not used after a minute:\n%s", f.kit.Log())
+		case <-tick.C:
+			f.do("GET", "/DE/products", "", "")
+		}
+	}
+	if !strings.Contains(f.kit.Log(), "redis is back") {
+		t.Errorf("no line says that Redis is back:\n%s", f.kit.Log())
+	}
+}
+
+func TestAURLThatIsNoneIsRefusedWithoutItsPassword(t *testing.T) {
+	_, err := openCache(t.Context(), "redis://:secret%zz@host", telemetrytest.New(t))
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v, want an error without the password", err)
+	}
+}

@@ -1,0 +1,58 @@
+package shop
+
+import (
+	"net/http"
+
+	"github.com/otelkit/kit/examples/webstore/jsonhttp"
+)
+
+// The problems of this API, beside those of jsonhttp.
+var (
+	UnknownMarket = &jsonhttp.Problem{
+		Status: http.StatusNotFound, Name: "unknown_market", Title: "We do not sell there",
+	}
+	UnknownProduct = &jsonhttp.Problem{
+		Status: http.StatusNotFound, Name: "unknown_product", Title: "We do not sell this there",
+	}
+	UnknownItem = &jsonhttp.Problem{
+		Status: http.StatusNotFound, Name: "unknown_item", Title: "This is not in your cart",
+	}
+	UnknownOrder = &jsonhttp.Problem{
+		Status: http.StatusNotFound, Name: "unknown_order", Title: "You have no such order",
+	}
+	Unauthenticated = &jsonhttp.Problem{
+		Status: http.StatusUnauthorized, Name: "unauthenticated", Title: "Who are you?",
+		Detail: "Send a token of POST /auth/login as Authorization: Bearer TOKEN.",
+		Header: http.Header{"Www-Authenticate": {`Bearer realm="webstore"`}},
+	}
+	BadCredentials = &jsonhttp.Problem{
+		Status: http.StatusUnauthorized, Name: "bad_credentials", Title: "User name or password is wrong",
+		Header: http.Header{"Www-Authenticate": {`Bearer realm="webstore"`}},
+	}
+	InvalidQuantity = &jsonhttp.Problem{
+		Status: http.StatusUnprocessableEntity, Name: "invalid_quantity", Title: "This quantity cannot be bought",
+		Detail: "Of a product you can have 1 to 99 in the cart.",
+	}
+	InvalidMethod = &jsonhttp.Problem{
+		Status: http.StatusUnprocessableEntity, Name: "invalid_payment_method", Title: "We do not know this way to pay",
+	}
+	CartEmpty = &jsonhttp.Problem{
+		Status: http.StatusConflict, Name: "cart_empty", Title: "Your cart is empty",
+	}
+	OrderPending = &jsonhttp.Problem{
+		Status: http.StatusConflict, Name: "order_pending", Title: "What was in your cart is being ordered",
+		Detail: "Repeat the checkout of that order with its Idempotency-Key, or put something else into the cart.",
+	}
+	OutOfStock = &jsonhttp.Problem{
+		Status: http.StatusConflict, Name: "out_of_stock", Title: "Something in your cart is sold out",
+	}
+	PaymentDeclined = &jsonhttp.Problem{
+		Status: http.StatusPaymentRequired, Name: "payment_declined", Title: "Your payment was declined",
+		Detail: "No money was taken. Your cart is as it was: try another way to pay, with a new Idempotency-Key.",
+	}
+	PaymentUnavailable = &jsonhttp.Problem{
+		Status: http.StatusServiceUnavailable, Name: "payment_unavailable", Title: "Payments do not work at the moment",
+		Detail: "Your order is pending. Send the same request with the same Idempotency-Key again: you will not pay twice.",
+		Header: http.Header{"Retry-After": {"5"}},
+	}
+)

@@ -1,0 +1,175 @@
+// Package shop is the store's main service: what shoppers see of it.
+//
+//	GET    /{country}/products         what is sold in a market
+//	GET    /{country}/products/{id}
+//	POST   /auth/login                 a token for a name and a password
+//	GET    /cart                       ?country= for one market's part
+//	POST   /cart/add
+//	PATCH  /cart/items/{id}
+//	DELETE /cart/items/{id}
+//	POST   /orders/checkout            also /checkout; needs an Idempotency-Key
+//	GET    /orders                     one's latest
+//	GET    /orders/{id}
+//	GET    /healthz/live, /healthz/ready
+//
+// Each market has its own currency, prices and assortment, and its own part of
+// a cart. Money is in minor units everywhere.
+//
+// PostgreSQL has the truth. Redis keeps copies of sessions and of what is sold,
+// and may be away. Payments are made by the service of that name.
+package shop
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9/logging"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otelkit/kit/examples/webstore/migrate"
+	"github.com/otelkit/kit/examples/webstore/service"
+	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/httpclient"
+	"github.com/otelkit/kit/otelkit/httpserver"
+	"github.com/otelkit/kit/otelkit/metrics"
+	"github.com/otelkit/kit/otelkit/postgres"
+)
+
+// schema is where the service's tables are.
+const schema = "shop"
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Config configures Run. Addr, DatabaseURL and PaymentsURL are required.
+type Config struct {
+	Addr         string            // to listen on
+	DatabaseURL  string            // of PostgreSQL
+	RedisURL     string            // of Redis; "" means that nothing is cached
+	PaymentsURL  string            // of the payments service, such as "http://127.0.0.1:8081"
+	DemoData     bool              // there are the demo users, whose tokens everybody knows, and the stock is replenished
+	LatencyScale float64           // multiplies the simulated work; 0 means none
+	Version      string            // service.version
+	Ready        func(addr string) // called once it takes connections; may be nil
+}
+
+// telemetryKit is what the service needs of a *otelkit.Kit.
+type telemetryKit interface {
+	Logger() *slog.Logger
+	TracerProvider() trace.TracerProvider
+	Propagator() propagation.TextMapPropagator
+	Recorder() *metrics.Recorder
+}
+
+// shop is the service. It is safe for concurrent use.
+type shop struct {
+	store        *store
+	cache        *cache
+	payments     *paymentsClient
+	passwords    *passwords
+	log          *slog.Logger
+	tracer       trace.Tracer
+	demo         bool
+	latencyScale float64
+}
+
+// Run serves until ctx is done, and returns nil when what was in flight has
+// been answered and telemetry has been delivered.
+func Run(ctx context.Context, cfg Config) (err error) {
+	kit, err := otelkit.Start(ctx, otelkit.Config{
+		Service:   telemetry.MainService,
+		Namespace: telemetry.Namespace,
+		Version:   cfg.Version,
+		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kit.Shutdown(context.WithoutCancel(ctx))) }()
+
+	// go-redis writes a line of its own, to standard error, for each connection
+	// that fails. The cache logs what there is to say.
+	logging.Disable()
+	s, closeAll, err := open(ctx, cfg, kit)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	var background sync.WaitGroup
+	defer background.Wait()
+	if cfg.DemoData {
+		background.Go(func() { s.deliver(ctx) })
+	}
+	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: s.handler(kit), Log: kit.Logger(), Ready: cfg.Ready})
+}
+
+// open makes the service out of what it needs. The returned function closes
+// all that.
+func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll func(), err error) {
+	payments, err := newPaymentsClient(cfg.PaymentsURL, kit)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err := openStore(ctx, cfg, kit)
+	if err != nil {
+		return nil, nil, err
+	}
+	cache, err := openCache(ctx, cfg.RedisURL, kit)
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	closeAll = func() {
+		cache.close()
+		pool.Close()
+		payments.close()
+	}
+	s = &shop{
+		store:        &store{pool},
+		cache:        cache,
+		payments:     payments,
+		passwords:    newPasswords(),
+		log:          kit.Logger(),
+		tracer:       kit.TracerProvider().Tracer(telemetry.Shop.Scope()),
+		demo:         cfg.DemoData,
+		latencyScale: cfg.LatencyScale,
+	}
+	if cfg.DemoData {
+		if err := s.saveDemoData(ctx); err != nil {
+			closeAll()
+			return nil, nil, fmt.Errorf("shop: saving the demo users: %w", err)
+		}
+	}
+	return s, closeAll, nil
+}
+
+// openStore connects to the database and brings its schema up to date.
+func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool, error) {
+	pool, err := postgres.Open(ctx, postgres.Config{URL: cfg.DatabaseURL, Kit: kit, SearchPath: schema})
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = migrate.Up(ctx, pool, schema, files)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("shop: %w", err)
+	}
+	return pool, nil
+}
+
+// handler is the service's API, observed.
+func (s *shop) handler(kit telemetryKit) http.Handler {
+	return httpserver.Wrap(s.routes(), httpserver.Config{Kit: kit, Filter: service.NotHealth, ServerTiming: true})
+}

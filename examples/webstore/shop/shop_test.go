@@ -1,0 +1,201 @@
+package shop
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	"go.uber.org/goleak"
+
+	"github.com/otelkit/kit/examples/webstore/telemetry/telemetrytest"
+	"github.com/otelkit/kit/internal/pgserver/pgtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Runner{M: m}) }
+
+// The demo users' tokens.
+const (
+	alice = "user-token-123"
+	bob   = "test-token-789"
+)
+
+// fixture is the service over a real database, with payments of the test's.
+type fixture struct {
+	t    *testing.T
+	kit  *telemetrytest.Kit
+	shop *shop
+	http.Handler
+	payments *fakePayments
+}
+
+// start starts a service; edit, if not nil, changes its configuration.
+func start(t *testing.T, edit func(*Config)) *fixture {
+	t.Helper()
+	payments := &fakePayments{charges: map[string]string{}}
+	server := httptest.NewServer(payments)
+	t.Cleanup(server.Close)
+	cfg := Config{DatabaseURL: pgtest.URL(t), PaymentsURL: server.URL, DemoData: true}
+	if edit != nil {
+		edit(&cfg)
+	}
+	kit := telemetrytest.New(t)
+	s, closeAll, err := open(t.Context(), cfg, kit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closeAll)
+	return &fixture{t, kit, s, s.handler(kit), payments}
+}
+
+// withRedis has the service use a Redis of the test's.
+func withRedis(redis *miniredis.Miniredis) func(*Config) {
+	return func(cfg *Config) { cfg.RedisURL = "redis://" + redis.Addr() }
+}
+
+// do makes a request and returns the answer's status and JSON object.
+func (f *fixture) do(method, path, token, body string, header ...string) (int, map[string]any) {
+	f.t.Helper()
+	request := httptest.NewRequestWithContext(f.t.Context(), method, path, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	f.ServeHTTP(recorder, request)
+	var answer map[string]any
+	if recorder.Code == http.StatusNoContent {
+		return recorder.Code, nil
+	}
+	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
+		f.t.Fatalf("%s %s: %d with a body that is not a JSON object: %q", method, path, recorder.Code, recorder.Body)
+	}
+	return recorder.Code, answer
+}
+
+// want compares an answer with a status and, for a problem, its name.
+func want(t *testing.T, status int, answer map[string]any, wantStatus int, problem string) {
+	t.Helper()
+	if status != wantStatus || problem != "" && answer["type"] != "urn:webstore:problem:"+problem {
+		t.Errorf("got %d %v, want %d %s", status, answer, wantStatus, problem)
+	}
+}
+
+// add puts a product into somebody's cart of Germany.
+func (f *fixture) add(token string, product, quantity int) {
+	f.t.Helper()
+	status, answer := f.do("POST", "/cart/add", token, fmt.Sprintf(`{"product_id": %d, "quantity": %d, "country": "DE"}`, product, quantity))
+	want(f.t, status, answer, http.StatusOK, "")
+}
+
+const germany = `{"payment_method": "credit_card", "country": "DE"}`
+
+// pay checks out somebody's cart of Germany.
+func (f *fixture) pay(token, key string) (int, map[string]any) {
+	f.t.Helper()
+	return f.do("POST", "/orders/checkout", token, germany, "Idempotency-Key", key)
+}
+
+// quantities returns what is in somebody's cart, by product.
+func (f *fixture) quantities(token string) map[int]int {
+	f.t.Helper()
+	_, cart := f.do("GET", "/cart", token, "")
+	in := map[int]int{}
+	for _, item := range cart["items"].([]any) {
+		line := item.(map[string]any)
+		in[int(line["product_id"].(float64))] += int(line["quantity"].(float64))
+	}
+	return in
+}
+
+// stock returns what is left of a product.
+func (f *fixture) stock(product int) int {
+	f.t.Helper()
+	_, answer := f.do("GET", fmt.Sprintf("/DE/products/%d", product), "", "")
+	return int(answer["stock"].(float64))
+}
+
+// setStock makes that much be left of a product.
+func (f *fixture) setStock(product, n int) {
+	f.t.Helper()
+	if _, err := f.shop.store.pool.Exec(f.t.Context(), `UPDATE products SET stock = $2 WHERE id = $1`, product, n); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// orders returns somebody's orders, the newest first.
+func (f *fixture) orders(token string) []map[string]any {
+	f.t.Helper()
+	_, answer := f.do("GET", "/orders", token, "")
+	var orders []map[string]any
+	for _, o := range answer["orders"].([]any) {
+		orders = append(orders, o.(map[string]any))
+	}
+	return orders
+}
+
+// fakePayments is the payments service: it charges once for each key.
+type fakePayments struct {
+	mu      sync.Mutex
+	script  []int             // statuses to answer with first
+	before  func()            // is called before each answer, if not nil
+	charges map[string]string // by key
+	calls   int
+}
+
+func (p *fakePayments) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.calls++
+	before := p.before
+	status := http.StatusOK
+	if len(p.script) > 0 {
+		status, p.script = p.script[0], p.script[1:]
+	}
+	key := r.Header.Get("Idempotency-Key")
+	if status == http.StatusOK {
+		if _, ok := p.charges[key]; !ok {
+			p.charges[key] = fmt.Sprint("TXN-", len(p.charges)+1)
+		}
+	}
+	charge := p.charges[key]
+	p.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"key": %q, "charge_id": %q}`, key, charge)
+}
+
+func (p *fakePayments) answer(statuses ...int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.script = statuses
+}
+
+// first has do called before each answer.
+func (p *fakePayments) first(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before = do
+}
+
+func (p *fakePayments) count() (calls, charges int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls, len(p.charges)
+}
+
+// charged fails the test unless that many charges were made.
+func (f *fixture) charged(n int) {
+	f.t.Helper()
+	if _, charges := f.payments.count(); charges != n {
+		f.t.Errorf("%d charges were made, want %d", charges, n)
+	}
+}

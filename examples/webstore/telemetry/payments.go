@@ -1,0 +1,133 @@
+package telemetry
+
+import "github.com/otelkit/kit/otelkit/metrics"
+
+// Payments holds what payments records.
+var Payments = metrics.NewCatalog("github.com/otelkit/kit/examples/webstore/payments")
+
+// PaymentOutcome is how a request for a payment ended.
+type PaymentOutcome string
+
+// The outcomes.
+const (
+	PaymentAuthorised  PaymentOutcome = "authorised"
+	PaymentDeclined    PaymentOutcome = "declined"    // the provider said no: the payer's affair
+	PaymentUnavailable PaymentOutcome = "unavailable" // the provider gave no answer that settles it; the payment is pending
+	PaymentFailed      PaymentOutcome = "failed"      // our fault
+)
+
+// Values is every outcome.
+func (PaymentOutcome) Values() []PaymentOutcome {
+	return []PaymentOutcome{PaymentAuthorised, PaymentDeclined, PaymentUnavailable, PaymentFailed}
+}
+
+// PaymentAttrs tells one series of payments from another.
+type PaymentAttrs struct {
+	Market  Market         `attr:"webstore.market"`
+	Method  PaymentMethod  `attr:"webstore.payment.method"`
+	Outcome PaymentOutcome `attr:"webstore.payment.outcome"`
+}
+
+// PaymentDurationAttrs tells one series of durations from another.
+type PaymentDurationAttrs struct {
+	Market  Market         `attr:"webstore.market"`
+	Outcome PaymentOutcome `attr:"webstore.payment.outcome"`
+}
+
+var (
+	// PaymentRequests counts requests for a payment. A replay, which changes
+	// nothing, is not one.
+	PaymentRequests = metrics.NewCounter[PaymentAttrs](Payments, metrics.Definition{
+		Name: "webstore.payments",
+		Unit: "{payment}",
+		Help: "Requests for a payment, by how they ended.",
+	})
+
+	// PaymentDuration is the time from a request to its outcome, with all
+	// attempts at the provider and the pauses between them.
+	PaymentDuration = metrics.NewHistogram[PaymentDurationAttrs](Payments, metrics.Definition{
+		Name:    "webstore.payment.duration",
+		Unit:    "s",
+		Help:    "Time that a payment took, all attempts at the provider included.",
+		Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10},
+	})
+
+	// PaymentReplays counts the repetitions that idempotency made harmless.
+	PaymentReplays = metrics.NewCounter[MarketAttrs](Payments, metrics.Definition{
+		Name: "webstore.payment.replays",
+		Unit: "{request}",
+		Help: "Requests for a payment that was settled before, answered from what is known.",
+	})
+)
+
+// AttemptOutcome is how one call of the payment provider ended.
+type AttemptOutcome string
+
+// The outcomes. Those from throttled on are tried again.
+const (
+	AttemptAuthorised  AttemptOutcome = "authorised"
+	AttemptDeclined    AttemptOutcome = "declined"
+	AttemptRejected    AttemptOutcome = "rejected"     // the provider does not take what we send: our fault
+	AttemptThrottled   AttemptOutcome = "throttled"    // too many requests
+	AttemptError       AttemptOutcome = "error"        // the provider's fault
+	AttemptTimeout     AttemptOutcome = "timeout"      // no answer in time
+	AttemptUnreachable AttemptOutcome = "unreachable"  // no connection, or a broken one
+	AttemptCircuitOpen AttemptOutcome = "circuit_open" // not sent: the provider has failed too often
+)
+
+// Values is every outcome.
+func (AttemptOutcome) Values() []AttemptOutcome {
+	return []AttemptOutcome{
+		AttemptAuthorised, AttemptDeclined, AttemptRejected, AttemptThrottled,
+		AttemptError, AttemptTimeout, AttemptUnreachable, AttemptCircuitOpen,
+	}
+}
+
+// AttemptAttrs tells one series of attempts from another.
+type AttemptAttrs struct {
+	Market  Market         `attr:"webstore.market"`
+	Outcome AttemptOutcome `attr:"webstore.payment_provider.outcome"`
+}
+
+// CircuitState is whether calls are let through to the payment provider.
+type CircuitState string
+
+// The states.
+const (
+	CircuitClosed   CircuitState = "closed"    // all calls
+	CircuitHalfOpen CircuitState = "half_open" // a few, to see whether it is well again
+	CircuitOpen     CircuitState = "open"      // none
+)
+
+// Values is every state.
+func (CircuitState) Values() []CircuitState {
+	return []CircuitState{CircuitClosed, CircuitHalfOpen, CircuitOpen}
+}
+
+// CircuitAttrs tells the series of one state from another's.
+type CircuitAttrs struct {
+	State CircuitState `attr:"webstore.circuit.state"`
+}
+
+var (
+	// ProviderAttempts counts calls of the payment provider.
+	ProviderAttempts = metrics.NewCounter[AttemptAttrs](Payments, metrics.Definition{
+		Name: "webstore.payment_provider.attempts",
+		Unit: "{attempt}",
+		Help: "Calls of the payment provider, each attempt counted, by how they ended.",
+	})
+
+	// ProviderRetries counts the attempts that were not the first.
+	ProviderRetries = metrics.NewCounter[MarketAttrs](Payments, metrics.Definition{
+		Name: "webstore.payment_provider.retries",
+		Unit: "{retry}",
+		Help: "Calls of the payment provider that repeated one that had failed.",
+	})
+
+	// ProviderCircuit is the state of the circuit breaker before the provider.
+	ProviderCircuit = metrics.NewObservableGauge[CircuitAttrs](Payments, metrics.Definition{
+		Name: "webstore.payment_provider.circuit",
+		Unit: "{circuit}",
+		Help: "1 for the state that the circuit breaker before the payment provider is in, 0 for the others.",
+	})
+)
