@@ -55,7 +55,6 @@ tidy: ## go.mod and go.sum of every module (the root module is not published: it
 	@for m in lens examples/webstore; do (cd $$m && root=$$(realpath --relative-to=. $(CURDIR)) \
 		&& go mod edit -replace github.com/otelkit/kit=$$root && GOWORK=off go mod tidy \
 		&& go mod edit -dropreplace github.com/otelkit/kit) || exit 1; done
-	go work sync
 
 .PHONY: clean
 clean: ## what was built; the store's data stay
