@@ -14,6 +14,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/otelkit/kit/lens/dashboard"
@@ -64,6 +65,10 @@ func (p *Page) Register(mux *http.ServeMux) {
 	mux.Handle("GET /traces/{id}", p.view("trace", p.trace))
 	mux.Handle("GET /logs", p.view("logs", p.logs))
 	mux.Handle("GET /dashboards/{uid}", p.view("dashboard", p.dashboard))
+	mux.HandleFunc("GET /d/{uid}", func(w http.ResponseWriter, r *http.Request) {
+		// Grafana's path, which the annotations of alerts hold.
+		http.Redirect(w, r, "/dashboards/"+url.PathEscape(r.PathValue("uid")), http.StatusFound)
+	})
 	mux.Handle("GET /static/", http.FileServerFS(static))
 }
 

@@ -207,6 +207,15 @@ func TestAnEmptyLensSaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestGrafanasPathLeadsToTheDashboard(t *testing.T) {
+	mux, res := http.NewServeMux(), httptest.NewRecorder()
+	newPage(t).Register(mux)
+	mux.ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/d/shop?from=now-1h&to=now", nil))
+	if got := res.Header().Get("Location"); res.Code != http.StatusFound || got != "/dashboards/shop" {
+		t.Errorf("%d to %q, want 302 to /dashboards/shop", res.Code, got)
+	}
+}
+
 func TestWhatIsNotHereIs404(t *testing.T) {
 	p := newPage(t)
 	for path, want := range map[string]string{
