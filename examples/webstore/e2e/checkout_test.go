@@ -42,7 +42,7 @@ func promQL(t *testing.T, e query.Expr) string {
 
 func TestACheckoutIsOneTraceWithItsLogsMetricsAndExemplars(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "--ephemeral")
 	l := lens{t: t, url: s.at.Lens}
 	for _, counter := range []string{checkouts, payments} {
 		eventually(t, counter+" to be there, at 0", func() error {

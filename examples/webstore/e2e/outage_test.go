@@ -5,32 +5,16 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os/exec"
-	"path/filepath"
-	"syscall"
 	"testing"
 )
 
 // provider is a payment provider that the test runs itself, so that it can be
 // down.
-type provider struct {
-	addr string
-	cmd  *exec.Cmd
-}
+type provider struct{ addr string }
 
-func (p *provider) up(t *testing.T) {
+func (p provider) up(t *testing.T) {
 	t.Helper()
-	p.cmd = exec.Command(filepath.Join(binaries, "webstore"), "serve", "payment-provider",
-		"--addr", p.addr, "--latency-scale", "0", "--failure-scale", "0")
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
-		if err := p.cmd.Wait(); err != nil {
-			t.Errorf("the payment provider ended with %v", err)
-		}
-	})
+	run(t, "serve", "payment-provider", "--addr", p.addr, "--latency-scale", "0", "--failure-scale", "0")
 	eventually(t, "the payment provider to listen", func() error {
 		conn, err := net.Dial("tcp", p.addr)
 		if err == nil {
@@ -41,7 +25,7 @@ func (p *provider) up(t *testing.T) {
 }
 
 // charges asks the provider how much money it took, and how often.
-func (p *provider) charges(t *testing.T) int {
+func (p provider) charges(t *testing.T) int {
 	t.Helper()
 	res, err := http.Get("http://" + p.addr + "/v1/charges")
 	if err != nil {
@@ -61,11 +45,11 @@ func TestWithTheProviderDownACheckoutAnswers503AndTakesNoMoney(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{addr: free.Addr().String()}
+	p := provider{addr: free.Addr().String()}
 	if err := free.Close(); err != nil { // nothing listens there from here on: the provider is down
 		t.Fatal(err)
 	}
-	s := start(t, "--payment-provider-url", "http://"+p.addr)
+	s := start(t, "--ephemeral", "--payment-provider-url", "http://"+p.addr)
 	l := lens{t: t, url: s.at.Lens}
 
 	status, problem := s.checkout("e2e-outage")

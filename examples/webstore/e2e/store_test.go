@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/otelkit/kit/internal/child"
 )
 
 // binaries is the folder with webstore and lens, built once for all tests.
@@ -50,41 +52,27 @@ type addresses struct {
 
 // store is a run of `webstore up` on ports of its own.
 type store struct {
-	t   *testing.T
-	at  addresses
-	out *bytes.Buffer
-	cmd *exec.Cmd
+	t  testing.TB
+	up *child.Process
+	at addresses
 }
 
 // start runs `webstore up` with more flags and waits until it is ready. It is
 // stopped when the test ends, and has to end well.
-func start(t *testing.T, flags ...string) *store {
+func start(t testing.TB, flags ...string) *store {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "addresses.json")
-	s := &store{t: t, out: &bytes.Buffer{}}
-	s.cmd = exec.Command(filepath.Join(binaries, "webstore"), append([]string{
-		"up", "--ephemeral", "--traffic", "off", "--latency-scale", "0", "--failure-scale", "0", "--metric-interval", "1s",
+	s := &store{t: t}
+	s.up = run(t, append([]string{
+		"up", "--traffic", "off", "--latency-scale", "0", "--failure-scale", "0", "--metric-interval", "1s",
 		"--main-addr", "127.0.0.1:0", "--payments-addr", "127.0.0.1:0", "--payment-provider-addr", "127.0.0.1:0",
 		"--lens-addr", "127.0.0.1:0", "--prometheus-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--otlp-http-addr", "127.0.0.1:0",
 		"--addresses", file,
 	}, flags...)...)
-	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		if err := <-ended; err != nil {
-			t.Errorf("webstore up ended with %v:\n%s", err, s.out)
-		}
-	})
 	eventually(t, "webstore up to be ready", func() error {
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("webstore up ended before it was ready: %v\n%s", err, s.out)
+		case <-s.up.Done():
+			t.Fatalf("webstore up ended before it was ready: %v", s.up.Err())
 		default:
 		}
 		data, err := os.ReadFile(file)
@@ -96,14 +84,34 @@ func start(t *testing.T, flags ...string) *store {
 	return s
 }
 
+// run starts a webstore command, which is stopped when the test ends, and has to
+// end well. It does not outlive a test that is killed.
+func run(t testing.TB, args ...string) *child.Process {
+	t.Helper()
+	var out bytes.Buffer
+	p, err := child.Start(exec.Command(filepath.Join(binaries, "webstore"), args...), &out, syscall.SIGTERM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop(p)
+		if err := p.Err(); err != nil {
+			t.Errorf("webstore %s ended with %v:\n%s", args[0], err, out.String())
+		}
+	})
+	return p
+}
+
+func stop(p *child.Process) { p.Stop(context.Background(), time.Minute, syscall.SIGTERM) }
+
 // eventually waits until try succeeds, for two and a half minutes: some rules are
 // evaluated every two, and a machine under load is slow. What did not come is
 // told by try's last error.
-func eventually(t *testing.T, what string, try func() error) {
+func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := try()
