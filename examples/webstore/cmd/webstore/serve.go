@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/otelkit/kit/examples/webstore/paymentprovider"
+	"github.com/otelkit/kit/examples/webstore/payments"
+	"github.com/otelkit/kit/examples/webstore/platform"
+	"github.com/otelkit/kit/examples/webstore/shop"
+)
+
+const serveHelp = `
+It runs until ^C or SIGTERM, and then answers what it has begun. Where telemetry
+goes is said by OpenTelemetry's variables, OTEL_EXPORTER_OTLP_ENDPOINT first.
+Prefer the variable to the flag for an address that holds a password: other
+users can read command lines.
+`
+
+func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
+	cfg := shop.Config{Version: currentVersion()}
+	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:8000", "`address` to listen on")
+	f.databaseURL(&cfg.DatabaseURL, "`URL` of PostgreSQL, required")
+	f.redisURL(&cfg.RedisURL, "`URL` of Redis, required")
+	f.StringVar(&cfg.PaymentsURL, "payments-url", "http://127.0.0.1:8081", "`URL` of payments")
+	f.BoolVar(&cfg.DemoData, "demo-data", false, "have the demo users, with tokens that everybody knows")
+	latency := f.latencyScale()
+	return func(ctx context.Context, _, _ io.Writer) error {
+		if err := required(f, "database-url", "redis-url"); err != nil {
+			return err
+		}
+		if err := checkAddr(mainPart, cfg.Addr); err != nil {
+			return err
+		}
+		cfg.LatencyScale = *latency
+		return shop.Run(ctx, cfg)
+	}
+}
+
+func preparePayments(f *flags) func(context.Context, io.Writer, io.Writer) error {
+	cfg := payments.Config{Version: currentVersion()}
+	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:8081", "`address` to listen on")
+	f.databaseURL(&cfg.DatabaseURL, "`URL` of PostgreSQL, required")
+	f.StringVar(&cfg.ProviderURL, "provider-url", "http://127.0.0.1:8091", "`URL` of the payment provider")
+	latency := f.latencyScale()
+	return func(ctx context.Context, _, _ io.Writer) error {
+		if err := required(f, "database-url"); err != nil {
+			return err
+		}
+		if err := checkAddr(paymentsPart, cfg.Addr); err != nil {
+			return err
+		}
+		cfg.LatencyScale = *latency
+		return payments.Run(ctx, cfg)
+	}
+}
+
+func preparePaymentProvider(f *flags) func(context.Context, io.Writer, io.Writer) error {
+	var cfg paymentprovider.Config
+	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:8091", "`address` to listen on")
+	f.Uint64Var(&cfg.Seed, "seed", 1, "`number` that decides which charges fail")
+	latency, failures := f.latencyScale(), f.failureScale()
+	return func(ctx context.Context, _, _ io.Writer) error {
+		if err := checkAddr(providerPart, cfg.Addr); err != nil {
+			return err
+		}
+		cfg.LatencyScale, cfg.FailureScale = *latency, *failures
+		return paymentprovider.Run(ctx, cfg)
+	}
+}
+
+// The flags that several commands have.
+
+func (f *flags) databaseURL(url *string, usage string) {
+	f.StringVar(url, "database-url", "", usage)
+	f.fromEnv("database-url", "DATABASE_URL")
+}
+
+func (f *flags) redisURL(url *string, usage string) {
+	f.StringVar(url, "redis-url", "", usage)
+	f.fromEnv("redis-url", "REDIS_URL")
+}
+
+func (f *flags) latencyScale() *float64 {
+	return f.number("latency-scale", 1, "`factor` of the simulated latencies, 0 for none")
+}
+
+func (f *flags) failureScale() *float64 {
+	return f.number("failure-scale", 1, "`factor` of the payment provider's failures, 0 for none")
+}
+
+// checkAddr explains why a service cannot listen, better than its own error
+// would.
+func checkAddr(service, addr string) error {
+	_, err := platform.CheckPorts(platform.Port{Service: service, Flag: "--addr", Addr: addr})
+	return err
+}
+
+func required(f *flags, names ...string) error {
+	for _, name := range names {
+		if f.Lookup(name).Value.String() == "" {
+			return usagef("%s needs --%s or %s", f.Name(), name, f.variable(name))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/otelkit/kit/examples/webstore/traffic"
+)
+
+// demoToken is what the first of the demo users shops with.
+var demoToken = traffic.DemoIdentities[0].Token
+
+// summary says where everything is and what to try first.
+func (s *store) summary(took time.Duration) string {
+	row := func(text *strings.Builder, name, where, note string) {
+		fmt.Fprintln(text, strings.TrimRight(fmt.Sprintf("  %-10s %-37s %s", name, where, note), " "))
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "the store is ready (%s); ^C ends it\n", seconds(took))
+	if s.demoData {
+		row(&text, "shop API", s.at.Main+"/DE/products", "token "+demoToken)
+	} else {
+		row(&text, "shop API", s.at.Main+"/DE/products", "")
+	}
+	row(&text, "telemetry", s.at.Lens, "services, alerts, traces, logs, dashboards")
+	row(&text, "PromQL", s.at.Prometheus+"/api/v1/query", "")
+	row(&text, "OTLP", s.at.OTLPHTTP, "gRPC at "+s.at.OTLPGRPC)
+	if s.traffic > 0 {
+		row(&text, "shoppers", s.traffic.String()+" requests per second", "--traffic off for none")
+	}
+	if s.dir.Ephemeral() {
+		row(&text, "data, logs", s.dir.Path, "removed at the end")
+	} else {
+		row(&text, "data, logs", s.dir.Path, "")
+	}
+	if s.demoData {
+		fmt.Fprintf(&text, "try: curl -H 'Authorization: Bearer %s' %s/orders\n", demoToken, s.at.Main)
+	}
+	return text.String()
+}

@@ -1,0 +1,94 @@
+package main_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestWrongUsageIsOneLineAndStatus2(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  string
+		args string
+		want string
+	}{
+		"no command":         {"", "", "begin with webstore up"},
+		"unknown command":    {"", "pay", `no command "pay"; see webstore help`},
+		"misspelt command":   {"", "trafic", `did you mean "traffic"?`},
+		"no role":            {"", "serve", "serve what? There are main, payments, payment-provider"},
+		"misspelt role":      {"", "serve payment", `did you mean "payments"?`},
+		"unknown flag":       {"", "up --colour", "up has no flag --colour; see webstore help up"},
+		"misspelt flag":      {"", "up --trafic off", `did you mean "traffic"?`},
+		"flag of another":    {"", "version --seed 1", "version has no flag --seed"},
+		"flag without value": {"", "up --main-addr", "up: flag needs an argument"},
+		"not a number":       {"", "up --traffic lots", `for flag --traffic: want a number above 0, such as 5, or "off"`},
+		"negative":           {"", "up --latency-scale -1", "want a number from 0 up"},
+		"not a time":         {"", "traffic --duration 5", "want a time, such as 500ms, 5s or 2m"},
+		"an argument":        {"", "up now", `up takes no argument "now"`},
+		"wrong variable":     {"WEBSTORE_FAILURE_SCALE=none", "up", "WEBSTORE_FAILURE_SCALE=none: want a number from 0 up"},
+		"no shoppers":        {"", "traffic --users 0", "needs --users and --rate above 0"},
+		"shoppers unknown":   {"", "up --demo-data=false", "pass --traffic off with --demo-data=false"},
+		"no database":        {"", "serve payments", "serve payments needs --database-url or DATABASE_URL"},
+		"no Redis":           {"DATABASE_URL=postgres:///webstore", "serve main", "serve main needs --redis-url or REDIS_URL"},
+		"unknown help":       {"", "help trafic", `did you mean "traffic"?`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := command(t, []string{test.env}, strings.Fields(test.args)...).start()
+			if got := p.status(); got != 2 {
+				t.Errorf("status %d, want 2", got)
+			}
+			p.saysOneLine(test.want)
+		})
+	}
+}
+
+// saysOneLine checks that the process, which has ended, printed nothing but an
+// error with the words wanted.
+func (p *process) saysOneLine(want ...string) {
+	p.t.Helper()
+	errs := p.complaint()
+	if !strings.HasPrefix(errs, "webstore: ") || strings.Count(errs, "\n") != 1 || p.out.String() != "" {
+		p.t.Errorf("want an error of one line, got %v", p)
+	}
+	for _, words := range want {
+		if !strings.Contains(errs, words) {
+			p.t.Errorf("want %q in %v", words, p)
+		}
+	}
+	p.leftNothingRunning()
+}
+
+// progressLine is what up says when a start takes long, as it does on a machine
+// that is busy.
+var progressLine = regexp.MustCompile(`(?m)^(starting; .*|  \S+ +ready after .*)\n`)
+
+// complaint is what the process printed as errors, without its progress.
+func (p *process) complaint() string { return progressLine.ReplaceAllString(p.errs.String(), "") }
+
+func (p *process) leftNothingRunning() {
+	p.t.Helper()
+	for _, pid := range descendants() {
+		p.t.Errorf("left running: %d %s", pid, commandLine(pid))
+	}
+}
+
+func TestHelpKnowsEveryCommandAndItsFlags(t *testing.T) {
+	for args, want := range map[string]string{
+		"help":          "webstore serve payment-provider",
+		"--help":        "webstore traffic",
+		"help up":       "--main-addr address",
+		"up --help":     "--ephemeral",
+		"up -h":         "(127.0.0.1:8000)",
+		"help serve":    "webstore serve payments: run the service",
+		"serve main -h": "--database-url by DATABASE_URL",
+		"--version":     "webstore ",
+		"version":       "webstore ",
+	} {
+		t.Run(args, func(t *testing.T) {
+			p := command(t, nil, strings.Fields(args)...).start()
+			if status := p.status(); status != 0 || !strings.Contains(p.out.String(), want) || p.errs.String() != "" {
+				t.Errorf("status %d, want 0 and %q in %v", status, want, p)
+			}
+		})
+	}
+}
