@@ -42,7 +42,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if h.export == nil || !h.export.Enabled(ctx, r.Level) {
 		return err
 	}
-	return errors.Join(err, h.export.Handle(ctx, withErrorTexts(r)))
+	return errors.Join(err, h.export.Handle(ctx, forBridge(r)))
 }
 
 func (h *handler) write(ctx context.Context, r slog.Record) error {
@@ -84,7 +84,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 		innermost.attrs = slices.Concat(innermost.attrs, attrs)
 	}
 	if h.export != nil {
-		with.export = h.export.WithAttrs(errorTexts(attrs))
+		with.export = h.export.WithAttrs(attrsForBridge(attrs))
 	}
 	return &with
 }

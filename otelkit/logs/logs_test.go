@@ -201,6 +201,24 @@ func TestEveryErrorIsExportedUnderItsKey(t *testing.T) { // otelslog v0.21 keeps
 	}
 }
 
+type market string
+
+type quantity int
+
+func TestValuesOfNamedTypesAreExportedAsWhatTheyAre(t *testing.T) { // otelslog v0.21: "unhandled: (logs_test.market) DE"
+	var sent exported
+	logger := logs.New(logs.Config{Output: io.Discard}, provider(&sent))
+	logger.With("with", market("UK")).Info("bought", "market", market("DE"), "quantity", quantity(3), slog.Group("cart", "market", market("FR")))
+
+	got := attributesOf(sent.records[0])
+	if with, m, n := got["with"].AsString(), got["market"].AsString(), got["quantity"].AsInt64(); with != "UK" || m != "DE" || n != 3 {
+		t.Errorf("got %q, %q and %d; attributes: %v", with, m, n, got)
+	}
+	if cart := got["cart"].String(); strings.Contains(cart, "unhandled") || !strings.Contains(cart, "FR") {
+		t.Errorf("in a group: %s", cart)
+	}
+}
+
 func TestAnExportedRecordCarriesItsSpan(t *testing.T) {
 	var sent exported
 	logs.New(logs.Config{Output: io.Discard}, provider(&sent)).WarnContext(inSpan(t), "hello", "a", 1)
