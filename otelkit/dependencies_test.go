@@ -2,7 +2,9 @@ package otelkit_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +83,32 @@ func TestDefinitionsNeedOnlyTheOpenTelemetryAPI(t *testing.T) {
 		api := imported == "go.opentelemetry.io/otel" || imported == "go.opentelemetry.io/otel/attribute" || imported == "go.opentelemetry.io/otel/metric"
 		if strings.Contains(imported, ".") && !api {
 			t.Errorf("otelkit/metrics imports %s", imported)
+		}
+	}
+}
+
+// direct matches the requirement of a module by a module that imports it.
+var direct = regexp.MustCompile(`(?m)^\t(\S+) v\S+$`)
+
+func TestEveryDirectDependencyHasItsReason(t *testing.T) {
+	t.Parallel()
+	reasons, err := os.ReadFile("../docs/DEPENDENCIES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"../go.mod", "../lens/go.mod", "../examples/webstore/go.mod"} {
+		mod, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		required := direct.FindAllStringSubmatch(string(mod), -1)
+		if len(required) == 0 {
+			t.Errorf("%s requires nothing", file)
+		}
+		for _, match := range required {
+			if !strings.HasPrefix(match[1], module[:len(module)-1]) && !strings.Contains(string(reasons), "`"+match[1]+"`") {
+				t.Errorf("%s requires %s; say why in docs/DEPENDENCIES.md", file, match[1])
+			}
 		}
 	}
 }
