@@ -104,12 +104,12 @@ func run(t testing.TB, args ...string) *child.Process {
 
 func stop(p *child.Process) { p.Stop(context.Background(), time.Minute, syscall.SIGTERM) }
 
-// eventually waits until try succeeds, for two and a half minutes: some rules are
+// eventually waits until try succeeds, for four minutes: some rules are
 // evaluated every two, and a machine under load is slow. What did not come is
 // told by try's last error.
 func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -71,7 +71,7 @@ func (u *up) settle() (addresses, error) {
 	}, nil
 }
 
-// pickPort puts a free port in place of port 0, which no earlier call got, and
+// pickPort puts a free port in place of port 0, one that is not in taken, and
 // leaves other addresses alone.
 //
 // It takes none of those that the kernel hands out, to outgoing connections and
@@ -85,14 +85,14 @@ func pickPort(addr string, taken map[string]bool) string {
 	const first, end, tries = 10000, 32768, 100
 	for range tries {
 		picked := net.JoinHostPort(host, strconv.Itoa(first+rand.IntN(end-first)))
+		if taken[picked] {
+			continue
+		}
 		listener, err := net.Listen("tcp", picked)
 		if err != nil {
 			continue
 		}
 		listener.Close()
-		if taken[picked] {
-			continue
-		}
 		taken[picked] = true
 		return picked
 	}
