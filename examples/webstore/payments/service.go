@@ -25,7 +25,6 @@ package payments
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -79,8 +78,8 @@ type payments struct {
 }
 
 // Run serves until ctx is done, and returns nil when what was in flight has
-// been answered and telemetry has been delivered.
-func Run(ctx context.Context, cfg Config) (err error) {
+// been answered and the last telemetry was sent.
+func Run(ctx context.Context, cfg Config) error {
 	kit, err := otelkit.Start(ctx, otelkit.Config{
 		Service:   telemetry.PaymentsService,
 		Namespace: telemetry.Namespace,
@@ -90,7 +89,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, kit.Shutdown(context.WithoutCancel(ctx))) }()
+	defer func() {
+		if err := kit.Shutdown(context.WithoutCancel(ctx)); err != nil {
+			// Lost telemetry is no failure of the service.
+			kit.Logger().Warn("the last telemetry was not delivered", "error", err)
+		}
+	}()
 
 	pool, err := openStore(ctx, cfg, kit)
 	if err != nil {

@@ -22,7 +22,6 @@ package shop
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -83,8 +82,8 @@ type shop struct {
 }
 
 // Run serves until ctx is done, and returns nil when what was in flight has
-// been answered and telemetry has been delivered.
-func Run(ctx context.Context, cfg Config) (err error) {
+// been answered and the last telemetry was sent.
+func Run(ctx context.Context, cfg Config) error {
 	kit, err := otelkit.Start(ctx, otelkit.Config{
 		Service:   telemetry.MainService,
 		Namespace: telemetry.Namespace,
@@ -94,7 +93,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, kit.Shutdown(context.WithoutCancel(ctx))) }()
+	defer func() {
+		if err := kit.Shutdown(context.WithoutCancel(ctx)); err != nil {
+			// Lost telemetry is no failure of the service.
+			kit.Logger().Warn("the last telemetry was not delivered", "error", err)
+		}
+	}()
 
 	// go-redis writes a line of its own, to standard error, for each connection
 	// that fails. The cache logs what there is to say.

@@ -60,11 +60,18 @@ Exit status: 0 after SIGINT or SIGTERM, 1 if lens cannot run, 2 for wrong usage.
 func printHelp(w io.Writer) { io.WriteString(w, help) }
 
 func printVersion(w io.Writer) {
-	fmt.Fprintf(w, "lens %s (Prometheus %s, %s %s/%s)\n", version(), promstore.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(w, "lens %s (Prometheus %s, %s %s/%s)\n", currentVersion(), promstore.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// version is the module's, "(devel)" in a working copy.
-func version() string {
+// version is set by the linker (see the Makefile).
+var version string
+
+// currentVersion is what the linker was told, else the module's version,
+// "(devel)" in a working copy.
+func currentVersion() string {
+	if version != "" {
+		return version
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
