@@ -84,7 +84,20 @@ type metricExporter struct {
 
 func (e metricExporter) Export(ctx context.Context, data *metricdata.ResourceMetrics) error {
 	makeValid(data)
-	return e.exports.run(ctx, func(ctx context.Context) error { return e.Exporter.Export(ctx, data) })
+	return e.exports.run(ctx, func(bounded context.Context) error {
+		err := e.Exporter.Export(bounded, data)
+		if errors.Is(ctx.Err(), context.Canceled) && e.cumulative() {
+			// The reader gave this export up to shut down; its last one, which
+			// follows, has all that was in it.
+			return nil
+		}
+		return err
+	})
+}
+
+// cumulative reports whether each export has all that the one before had.
+func (e metricExporter) cumulative() bool {
+	return e.Temporality(sdkmetric.InstrumentKindCounter) == metricdata.CumulativeTemporality
 }
 
 type logExporter struct {

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"slices"
@@ -464,6 +467,41 @@ func TestShutdownExportsThoughItsContextWasCancelled(t *testing.T) {
 	}
 	if len(collector.spanNames()) != 1 || len(collector.logBodies()) != 1 {
 		t.Errorf("spans %q, records %q; want one each", collector.spanNames(), collector.logBodies())
+	}
+}
+
+// The SDK's reader gives up the export that is under way when it is shut down,
+// then makes its last. That was reported as metrics lost.
+func TestShutdownDuringAnExportLosesNoMetrics(t *testing.T) {
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "1")
+	collector := newCollector(t, "")
+	underWay := make(chan struct{})
+	var first sync.Once
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hang := false
+		if r.URL.Path == "/v1/metrics" {
+			first.Do(func() { hang = true })
+		}
+		if !hang {
+			collector.ServeHTTP(w, r)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		close(underWay)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(slow.Close)
+	kit, out := start(t, otelkit.Config{Endpoint: slow.URL})
+	place(t.Context(), kit)
+	<-underWay
+	if err := kit.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if collector.metric("shop.orders") == nil {
+		t.Error("the last export did not arrive")
+	}
+	if strings.Contains(out.String(), "could not be exported") {
+		t.Errorf("a loss is reported:\n%s", out)
 	}
 }
 
