@@ -48,6 +48,7 @@ func TestDependencyRule(t *testing.T) {
 	allowed := map[string][]string{
 		"otelkit":                   {"otelkit/metrics", "otelkit/logs"},
 		"otelkit/metrics":           {},
+		"otelkit/otelkittest":       {"otelkit/metrics", "otelkit/logs"},
 		"otelkit/slo":               {"otelkit/metrics"},
 		"otelkit/postgres":          {"otelkit/metrics", "otelkit/internal/dbclient"},
 		"otelkit/redisdb":           {"otelkit/metrics", "otelkit/internal/dbclient"},
