@@ -1,6 +1,6 @@
 # Every target is one command or a short list of them; `make help` lists them.
 
-MODULES := . lens examples/webstore
+MODULES := . bench lens examples/webstore
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -ldflags "-s -w -X main.version=$(VERSION)"
 STATICCHECK := $(CURDIR)/bin/staticcheck
@@ -46,13 +46,14 @@ drift: ## fails when a committed file is not what its definitions generate
 	go run ./examples/webstore/cmd/generate --check
 
 .PHONY: bench
-bench: ## benchmarks of the library beside what it replaces
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## benchmarks of the library, beside what it replaces
+	go test -run '^$$' -bench . -benchmem ./otelkit/...
+	cd bench && go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: tidy
 tidy: ## go.mod and go.sum of every module (the root module is not published: it stands in for the time)
 	go mod tidy
-	@for m in lens examples/webstore; do (cd $$m && root=$$(realpath --relative-to=. $(CURDIR)) \
+	@for m in bench lens examples/webstore; do (cd $$m && root=$$(realpath --relative-to=. $(CURDIR)) \
 		&& go mod edit -replace github.com/otelkit/kit=$$root && GOWORK=off go mod tidy \
 		&& go mod edit -dropreplace github.com/otelkit/kit) || exit 1; done
 

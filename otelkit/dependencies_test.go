@@ -97,7 +97,7 @@ func TestEveryDirectDependencyHasItsReason(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"../go.mod", "../lens/go.mod", "../examples/webstore/go.mod"} {
+	for _, file := range []string{"../go.mod", "../bench/go.mod", "../lens/go.mod", "../examples/webstore/go.mod"} {
 		mod, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

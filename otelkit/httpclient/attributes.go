@@ -60,8 +60,8 @@ func (c *call) spanName() string {
 	return method + " " + c.template
 }
 
-func (c *call) spanAttributes(r *http.Request) []attribute.KeyValue {
-	attrs := make([]attribute.KeyValue, 0, 6)
+// spanAttributes appends what is known before the request is sent.
+func (c *call) spanAttributes(attrs []attribute.KeyValue, r *http.Request) []attribute.KeyValue {
 	attrs = append(attrs,
 		semconv.HTTPRequestMethodKey.String(string(c.method)),
 		semconv.ServerAddress(c.server),
@@ -102,9 +102,8 @@ func (c *call) attributes(response *http.Response, err error) RequestAttrs {
 	return attrs
 }
 
-// resultAttributes are those that a span learns with the response.
-func resultAttributes(result RequestAttrs) []attribute.KeyValue {
-	attrs := make([]attribute.KeyValue, 0, 3)
+// resultAttributes appends what a span learns with the response.
+func resultAttributes(attrs []attribute.KeyValue, result RequestAttrs) []attribute.KeyValue {
 	if result.Status != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(result.Status))
 	}

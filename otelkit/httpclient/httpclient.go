@@ -25,11 +25,11 @@ package httpclient
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -84,6 +84,10 @@ type transport struct {
 	cfg        Config
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
+
+	// spansTellStart says that the tracer's spans have StartTime, as the SDK's have.
+	// Then span and metric agree without a timestamp for each, an allocation less.
+	spansTellStart atomic.Bool
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -92,26 +96,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	call.server, call.port = serverOf(r.URL)
 
 	ctx, span := t.startSpan(t.recording(r.Context()), r, &call)
-	// A RoundTripper must not change the request.
-	r = r.WithContext(ctx)
-	r.Header = r.Header.Clone()
-	if r.Header == nil {
-		r.Header = http.Header{}
-	}
-	t.propagator.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	out := t.outgoing(ctx, r)
 
-	response, err := t.base.RoundTrip(r)
+	response, err := t.base.RoundTrip(out)
 	duration := time.Since(call.start)
 	attrs := call.attributes(response, err)
 	RequestDuration.Record(ctx, duration.Seconds(), attrs)
 	if span != nil {
-		if span.IsRecording() {
-			span.SetAttributes(resultAttributes(attrs)...)
-			if attrs.Error != "" {
-				span.SetStatus(codes.Error, "")
-			}
-		}
-		span.End(trace.WithTimestamp(call.start.Add(duration)))
+		endSpan(span, attrs, call.start.Add(duration))
 	}
 	return response, err
 }
@@ -121,18 +113,6 @@ func (t *transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
-}
-
-// startSpan starts the span of a request; nil if it has none.
-func (t *transport) startSpan(ctx context.Context, r *http.Request, call *call) (context.Context, trace.Span) {
-	if !t.cfg.RootSpans && !trace.SpanContextFromContext(ctx).IsValid() {
-		return ctx, nil
-	}
-	return t.tracer.Start(ctx, call.spanName(),
-		trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithTimestamp(call.start),
-		trace.WithAttributes(call.spanAttributes(r)...),
-	)
 }
 
 // recording returns a context in which measurements go to the kit.

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -62,8 +64,8 @@ func (k *kit) span(t *testing.T) sdktrace.ReadOnlySpan {
 	return ended[0]
 }
 
-// duration returns the only point of http.client.request.duration.
-func (k *kit) duration(t *testing.T) metricdata.HistogramDataPoint[float64] {
+// points returns those of http.client.request.duration.
+func (k *kit) points(t *testing.T) []metricdata.HistogramDataPoint[float64] {
 	t.Helper()
 	var all metricdata.ResourceMetrics
 	if err := k.reader.Collect(t.Context(), &all); err != nil {
@@ -72,7 +74,13 @@ func (k *kit) duration(t *testing.T) metricdata.HistogramDataPoint[float64] {
 	if len(all.ScopeMetrics) != 1 || len(all.ScopeMetrics[0].Metrics) != 1 {
 		t.Fatalf("metrics %+v, want the duration", all.ScopeMetrics)
 	}
-	points := all.ScopeMetrics[0].Metrics[0].Data.(metricdata.Histogram[float64]).DataPoints
+	return all.ScopeMetrics[0].Metrics[0].Data.(metricdata.Histogram[float64]).DataPoints
+}
+
+// duration returns the only point.
+func (k *kit) duration(t *testing.T) metricdata.HistogramDataPoint[float64] {
+	t.Helper()
+	points := k.points(t)
 	if len(points) != 1 || points[0].Count != 1 {
 		t.Fatalf("points %+v, want one measurement", points)
 	}
@@ -142,6 +150,56 @@ func TestARequestIsASpanAndAMeasurement(t *testing.T) {
 	if got, want := point.Sum, span.EndTime().Sub(span.StartTime()).Seconds(); got != want {
 		t.Errorf("metric %v s, span %v s", got, want)
 	}
+}
+
+func TestSpanAndMetricAgreeOnTheDuration(t *testing.T) { // otelhttp v0.72 reads two clocks
+	for name, wrap := range map[string]func(trace.TracerProvider) trace.TracerProvider{
+		"a span of the SDK":                         func(p trace.TracerProvider) trace.TracerProvider { return p },
+		"a span that does not tell when it started": func(p trace.TracerProvider) trace.TracerProvider { return reticent{p} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit()
+			transport := httpclient.Transport(answering{&http.Response{StatusCode: 200}}, httpclient.Config{Kit: wrapped{k, wrap(k.tracers)}})
+			r, err := http.NewRequestWithContext(k.inSpan(t), http.MethodGet, "http://payments:8081", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want float64
+			for i := range 3 {
+				if _, err := transport.RoundTrip(r); err != nil {
+					t.Fatal(err)
+				}
+				span := k.spans.Ended()[i]
+				want += span.EndTime().Sub(span.StartTime()).Seconds()
+			}
+			if got := k.points(t)[0].Sum; got != want {
+				t.Errorf("metric %v s, spans %v s", got, want)
+			}
+		})
+	}
+}
+
+// wrapped is a kit with another tracer provider.
+type wrapped struct {
+	*kit
+	tracers trace.TracerProvider
+}
+
+func (w wrapped) TracerProvider() trace.TracerProvider { return w.tracers }
+
+// reticent wraps the SDK's spans, as profilers do, so that only what trace.Span has is
+// left.
+type reticent struct{ trace.TracerProvider }
+
+func (r reticent) Tracer(name string, opts ...trace.TracerOption) trace.Tracer {
+	return reticentTracer{r.TracerProvider.Tracer(name, opts...)}
+}
+
+type reticentTracer struct{ trace.Tracer }
+
+func (r reticentTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
+	ctx, span := r.Tracer.Start(ctx, name, opts...)
+	return ctx, struct{ trace.Span }{span}
 }
 
 func TestTheSpansNameIsTheMethodWithoutATemplate(t *testing.T) { // otelhttp v0.72: "HTTP GET"
@@ -238,6 +296,33 @@ func TestWithoutAResponseTheErrorTypeSaysWhatWentWrong(t *testing.T) {
 	}
 }
 
+// The test starts itself with the variable, which is read when the process starts.
+func TestTheKnownMethodsCanBeReplaced(t *testing.T) {
+	const variable = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
+	if os.Getenv(variable) == "" {
+		again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		again.Env = append(os.Environ(), variable+"=GET, PROPFIND")
+		if output, err := again.CombinedOutput(); err != nil {
+			t.Errorf("%v:\n%s", err, output)
+		}
+		return
+	}
+	for method, want := range map[string]string{"GET": "GET", "PROPFIND": "PROPFIND", "POST": metrics.Other} {
+		k := newKit()
+		r, err := http.NewRequestWithContext(k.inSpan(t), method, "http://payments", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := httpclient.Transport(answering{&http.Response{StatusCode: 200}}, httpclient.Config{Kit: k}).RoundTrip(r); err != nil {
+			t.Fatal(err)
+		}
+		attributes := k.duration(t).Attributes
+		if got, _ := attributes.Value("http.request.method"); got.AsString() != want {
+			t.Errorf("%s is recorded as %s, want %s", method, got.AsString(), want)
+		}
+	}
+}
+
 func TestWithoutASpanThereIsAMeasurementAndNoTrace(t *testing.T) { // Instrumentation Score SPA-004: no root CLIENT spans
 	var header http.Header
 	server := newServer(t, func(_ http.ResponseWriter, r *http.Request) { header = r.Header })
@@ -317,26 +402,6 @@ func (c *closing) CloseIdleConnections() { c.closed = true }
 func TestTheCatalogIsRight(t *testing.T) {
 	if err := httpclient.Catalog.Err(); err != nil {
 		t.Error(err)
-	}
-}
-
-func BenchmarkTransport(b *testing.B) {
-	answer := answering{&http.Response{StatusCode: 200, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}}
-	k := newKit()
-	metrics.SetDefault(k.recorder)
-	k.tracers = sdktrace.NewTracerProvider()
-	ctx, _ := k.tracers.Tracer("bench").Start(b.Context(), "work")
-	for name, transport := range map[string]http.RoundTripper{
-		"bare":     answer,
-		"observed": httpclient.Transport(answer, httpclient.Config{Kit: k}),
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			r, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://payments:8081/payments/17", nil)
-			for b.Loop() {
-				_, _ = transport.RoundTrip(r)
-			}
-		})
 	}
 }
 

@@ -2,6 +2,8 @@ package httpclient
 
 import (
 	"net/http"
+	"os"
+	"strings"
 
 	"github.com/otelkit/kit/otelkit/metrics"
 )
@@ -12,8 +14,17 @@ var Catalog = metrics.NewCatalog("github.com/otelkit/kit/otelkit/httpclient")
 // Method is a request method; an unknown one is recorded as "_OTHER".
 type Method string
 
-// Values returns the methods that OpenTelemetry's conventions know.
+// Values returns the methods that OpenTelemetry's conventions know, or those that the
+// environment variable OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS lists instead, with
+// commas between them. What it says when the process starts holds.
 func (Method) Values() []Method {
+	if listed := os.Getenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"); listed != "" {
+		var methods []Method
+		for method := range strings.SplitSeq(listed, ",") {
+			methods = append(methods, Method(strings.TrimSpace(method)))
+		}
+		return methods
+	}
 	return []Method{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		http.MethodOptions, http.MethodConnect, http.MethodTrace, "QUERY",

@@ -56,59 +56,51 @@ func (x *exchange) errorType() ErrorType {
 	case x.panicked:
 		return panicked
 	case x.status >= 500:
-		return ErrorType(strconv.Itoa(x.status))
+		return ErrorType(strconv.Itoa(int(x.status)))
 	default:
 		return ""
 	}
 }
 
 // spanName is the method and the route, once it is known.
-func (x *exchange) spanName() string {
-	method := string(x.method)
+func (o *observation) spanName() string {
+	method := string(o.method)
 	if method == metrics.Other {
 		method = "HTTP"
 	}
-	if x.route == "" {
+	if o.route == "" {
 		return method
 	}
-	return method + " " + x.route
+	return method + " " + o.route
 }
 
 // attributes tell this kind of request from others in metrics.
-func (x *exchange) attributes(r *http.Request) RequestAttrs {
+func (o *observation) attributes() RequestAttrs {
 	return RequestAttrs{
-		Method:   x.method,
-		Scheme:   x.scheme,
-		Route:    x.route,
-		Status:   x.status,
-		Protocol: protocolOf(r),
-		Error:    x.errorType(),
+		Method:   o.method,
+		Scheme:   o.scheme,
+		Route:    o.route,
+		Status:   int(o.status),
+		Protocol: o.protocol,
+		Error:    o.errorType(),
 	}
 }
 
-// samplingAttributes are those that a sampler can decide by.
-func (x *exchange) samplingAttributes(r *http.Request) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(string(x.method)),
-		semconv.URLScheme(string(x.scheme)),
-		semconv.URLPath(clip(r.URL.Path)),
-	}
-}
-
-// spanAttributes are the others. The query is left out, since it may hold
-// secrets.
-func (x *exchange) spanAttributes(r *http.Request) []attribute.KeyValue {
-	attrs := make([]attribute.KeyValue, 0, 10)
-	if x.method == metrics.Other {
+// spanAttributes appends what the span is not started with. The query is left out,
+// since it may hold secrets.
+func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
+	r := &o.request
+	attrs = append(attrs, semconv.URLScheme(string(o.scheme)), semconv.NetworkProtocolVersion(string(o.protocol)))
+	if o.method == metrics.Other {
 		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(clip(r.Method)))
 	}
-	if x.route != "" {
-		attrs = append(attrs, semconv.HTTPRoute(x.route))
+	if o.route != "" {
+		attrs = append(attrs, semconv.HTTPRoute(o.route))
 	}
-	if x.status != 0 {
-		attrs = append(attrs, semconv.HTTPResponseStatusCode(x.status))
+	if o.status != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(int(o.status)))
 	}
-	if errorType := x.errorType(); errorType != "" {
+	if errorType := o.errorType(); errorType != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(string(errorType)))
 	}
 	if host, port := split(r.Host); host != "" {
@@ -123,20 +115,20 @@ func (x *exchange) spanAttributes(r *http.Request) []attribute.KeyValue {
 	if agent := r.UserAgent(); agent != "" {
 		attrs = append(attrs, semconv.UserAgentOriginal(clip(agent)))
 	}
-	return append(attrs, semconv.NetworkProtocolVersion(string(protocolOf(r))))
+	return attrs
 }
 
 // logAttributes are those of the access log, by the same names.
-func (x *exchange) logAttributes(r *http.Request, duration time.Duration) []slog.Attr {
+func (o *observation) logAttributes(duration time.Duration) []slog.Attr {
 	attrs := []slog.Attr{
-		slog.String("http.request.method", string(x.method)),
-		slog.String("url.path", clip(r.URL.Path)),
-		slog.String("http.route", x.route),
-		slog.Int("http.response.status_code", x.status),
-		slog.Int64("http.response.body.size", x.written),
+		slog.String("http.request.method", string(o.method)),
+		slog.String("url.path", clip(o.request.URL.Path)),
+		slog.String("http.route", o.route),
+		slog.Int("http.response.status_code", int(o.status)),
+		slog.Int64("http.response.body.size", o.written),
 		slog.Float64("duration", duration.Seconds()),
 	}
-	if errorType := x.errorType(); errorType != "" {
+	if errorType := o.errorType(); errorType != "" {
 		attrs = append(attrs, slog.String("error.type", string(errorType)))
 	}
 	return attrs
@@ -144,6 +136,9 @@ func (x *exchange) logAttributes(r *http.Request, duration time.Duration) []slog
 
 // split takes an address apart; the port is 0 where there is none.
 func split(address string) (host string, port int) {
+	if strings.IndexByte(address, ':') < 0 {
+		return address, 0 // the usual Host; net.SplitHostPort would allocate an error
+	}
 	host, digits, err := net.SplitHostPort(address)
 	if err != nil {
 		return address, 0

@@ -21,7 +21,8 @@
 // A handler's panic is recorded as status 500 on the span, in the metrics and in
 // the log, and answered so. If the answer had begun, the connection is broken off
 // instead, so that the client does not take the half for the whole.
-// http.ErrAbortHandler passes through as it is.
+// http.ErrAbortHandler passes through as it is. With [Config.Repanic] every panic
+// does, once it is recorded.
 //
 // http.ResponseController and the optional interfaces of the ResponseWriter
 // (http.Flusher, http.Hijacker, http.Pusher, io.ReaderFrom) work as without Wrap.
@@ -30,7 +31,6 @@
 package httpserver
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -40,10 +40,10 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // scope is the instrumentation scope of spans and metrics.
@@ -62,6 +62,7 @@ type Config struct {
 	Kit          Kit                      // where telemetry goes; nil means OpenTelemetry's globals, the default recorder and slog.Default
 	AccessLog    *slog.Logger             // gets a line a request, at level info; nil means none
 	Filter       func(*http.Request) bool // whether a request is observed; nil means all are. Health checks are best left out
+	Repanic      bool                     // panic again with a handler's panic once it is recorded, and leave the answer to whoever recovers
 	ServerTiming bool                     // tell the client its trace in a Server-Timing header, where a browser can read it
 }
 
@@ -78,6 +79,7 @@ func Wrap(h http.Handler, cfg Config) http.Handler {
 		s.tracer = cfg.Kit.TracerProvider().Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))
 		s.propagator = cfg.Kit.Propagator()
 	}
+	_, s.noSpans = s.tracer.(noop.Tracer)
 	if router, ok := h.(*mux.Router); ok {
 		router.Use(tellMuxRoute)
 	}
@@ -89,6 +91,7 @@ type server struct {
 	cfg        Config
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
+	noSpans    bool // the tracer does nothing, so nothing need be prepared for it
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -96,75 +99,59 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.next.ServeHTTP(w, r)
 		return
 	}
-	x := &exchange{ResponseWriter: w, start: time.Now(), method: methodOf(r), scheme: schemeOf(r)}
-	ctx := s.propagator.Extract(s.recording(r.Context()), propagation.HeaderCarrier(r.Header))
-	ctx, span := s.tracer.Start(ctx, x.spanName(),
-		trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithTimestamp(x.start),
-		trace.WithAttributes(x.samplingAttributes(r)...),
-	)
-	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
-	if r.Body != nil && r.Body != http.NoBody {
-		x.body.ReadCloser = r.Body
-		r.Body = &x.body
-	}
+	o := s.begin(w, r)
 	if s.cfg.ServerTiming {
-		setServerTiming(w.Header(), span.SpanContext())
+		setServerTiming(w.Header(), o.span.SpanContext())
 	}
-	ActiveRequests.Add(ctx, 1, ActiveAttrs{x.method, x.scheme})
+	ActiveRequests.Add(o.ctx, 1, ActiveAttrs{o.method, o.scheme})
 	defer func() {
 		panicked := recover()
-		if x.route == "" {
-			x.route = routeOf(r.Pattern)
+		if o.route == "" {
+			o.route = routeOf(o.request.Pattern)
 		}
-		again := s.answerPanic(ctx, x, span, panicked)
-		ActiveRequests.Add(ctx, -1, ActiveAttrs{x.method, x.scheme})
-		s.finish(ctx, x, r, span)
+		again := s.answerPanic(&o, panicked)
+		ActiveRequests.Add(o.ctx, -1, ActiveAttrs{o.method, o.scheme})
+		s.finish(&o)
+		if r.MultipartForm == nil {
+			r.MultipartForm = o.request.MultipartForm // whose files net/http removes
+		}
 		if again != nil {
 			panic(again)
 		}
 	}()
-	s.next.ServeHTTP(x.writer(), r)
-}
-
-// recording returns a context in which measurements go to the kit.
-func (s *server) recording(ctx context.Context) context.Context {
-	if s.cfg.Kit == nil {
-		return ctx
-	}
-	if recorder := s.cfg.Kit.Recorder(); recorder != metrics.FromContext(ctx) {
-		return metrics.NewContext(ctx, recorder)
-	}
-	return ctx
+	s.next.ServeHTTP(o.writer(), &o.request)
 }
 
 // answerPanic makes a panic an answer, and returns what is to be panicked with
 // then, nil for nothing.
-func (s *server) answerPanic(ctx context.Context, x *exchange, span trace.Span, panicked any) (again any) {
+func (s *server) answerPanic(o *observation, panicked any) (again any) {
 	if panicked == nil {
 		return nil
 	}
 	if panicked == http.ErrAbortHandler {
-		x.aborted = true
+		o.aborted = true
 		return panicked
 	}
 	stack := string(debug.Stack())
-	x.panicked = true
-	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
+	o.panicked = true
+	o.span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
 		semconv.ExceptionType(fmt.Sprintf("%T", panicked)),
 		semconv.ExceptionMessage(fmt.Sprint(panicked)),
 		semconv.ExceptionStacktrace(stack),
 	))
-	s.logger().ErrorContext(ctx, "handler panicked",
-		"http.request.method", string(x.method), "http.route", x.route, "panic", fmt.Sprint(panicked), "stack", stack)
+	s.logger().ErrorContext(o.ctx, "handler panicked",
+		"http.request.method", string(o.method), "http.route", o.route, "panic", fmt.Sprint(panicked), "stack", stack)
 	switch {
-	case x.hijacked:
+	case s.cfg.Repanic:
+		o.status = http.StatusInternalServerError
+		return panicked
+	case o.hijacked:
 		return nil
-	case x.status == 0:
-		http.Error(x, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	case o.status == 0:
+		http.Error(o.exchange, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return nil
 	default:
-		x.status = http.StatusInternalServerError // whatever the client was told before
+		o.status = http.StatusInternalServerError // whatever the client was told before
 		return http.ErrAbortHandler
 	}
 }
@@ -178,39 +165,26 @@ func (s *server) logger() *slog.Logger {
 
 // finish records what is known once the handler has returned. The duration is
 // measured once, so that span and metric agree.
-func (s *server) finish(ctx context.Context, x *exchange, r *http.Request, span trace.Span) {
-	duration := time.Since(x.start)
-	if x.status == 0 && !x.hijacked && !x.aborted {
-		x.status = http.StatusOK // as net/http does
+func (s *server) finish(o *observation) {
+	duration := time.Since(o.start)
+	if o.status == 0 && !o.hijacked && !o.aborted {
+		o.status = http.StatusOK // as net/http does
 	}
-	attrs := x.attributes(r)
-	RequestDuration.Record(ctx, duration.Seconds(), attrs)
-	if read, written := x.body.read.Load(), x.written; read > 0 || written > 0 {
-		// An exemplar of a size has nothing to say, and costs as much as one of
-		// the duration.
-		ctx := trace.ContextWithSpan(ctx, noSpan)
-		if read > 0 {
-			RequestBodySize.Record(ctx, float64(read), attrs)
-		}
-		if written > 0 {
-			ResponseBodySize.Record(ctx, float64(written), attrs)
+	attrs := o.attributes()
+	RequestDuration.Record(o.ctx, duration.Seconds(), attrs)
+	if o.body != nil {
+		if read := o.body.read.Load(); read > 0 {
+			RequestBodySize.Record(o.withoutSpan, float64(read), attrs)
 		}
 	}
-	if span.IsRecording() {
-		span.SetName(x.spanName())
-		span.SetAttributes(x.spanAttributes(r)...)
-		if attrs.Error != "" {
-			span.SetStatus(codes.Error, "")
-		}
+	if o.written > 0 {
+		ResponseBodySize.Record(o.withoutSpan, float64(o.written), attrs)
 	}
-	span.End(trace.WithTimestamp(x.start.Add(duration)))
+	o.endSpan(duration)
 	if s.cfg.AccessLog != nil {
-		s.cfg.AccessLog.LogAttrs(ctx, slog.LevelInfo, "request", x.logAttributes(r, duration)...)
+		s.cfg.AccessLog.LogAttrs(o.ctx, slog.LevelInfo, "request", o.logAttributes(duration)...)
 	}
 }
-
-// noSpan is what a context without a span holds.
-var noSpan = trace.SpanFromContext(context.Background())
 
 // setServerTiming tells the trace in the form that OpenTelemetry's browser
 // instrumentation reads.

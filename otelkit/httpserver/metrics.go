@@ -2,7 +2,9 @@ package httpserver
 
 import (
 	"net/http"
+	"os"
 	"strconv"
+	"strings"
 
 	"github.com/otelkit/kit/otelkit/metrics"
 )
@@ -14,8 +16,17 @@ var Catalog = metrics.NewCatalog("github.com/otelkit/kit/otelkit/httpserver")
 // as "_OTHER": a client may send any word.
 type Method string
 
-// Values returns the methods that OpenTelemetry's conventions know.
+// Values returns the methods that OpenTelemetry's conventions know, or those that the
+// environment variable OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS lists instead, with
+// commas between them. What it says when the process starts holds.
 func (Method) Values() []Method {
+	if listed := os.Getenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"); listed != "" {
+		var methods []Method
+		for method := range strings.SplitSeq(listed, ",") {
+			methods = append(methods, Method(strings.TrimSpace(method)))
+		}
+		return methods
+	}
 	return []Method{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		http.MethodOptions, http.MethodConnect, http.MethodTrace, "QUERY",

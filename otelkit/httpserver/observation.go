@@ -1,0 +1,148 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/otelkit/kit/otelkit/metrics"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// observation is what Wrap knows of a request and a handler cannot reach. It stays
+// on the stack.
+type observation struct {
+	*exchange
+
+	ctx         context.Context // with the span
+	withoutSpan context.Context // for what shall have no exemplar
+	span        trace.Span
+	start       time.Time
+	method      Method
+	scheme      Scheme
+	protocol    Protocol
+}
+
+// begin starts to observe a request.
+func (s *server) begin(w http.ResponseWriter, r *http.Request) observation {
+	o := observation{
+		exchange: &exchange{ResponseWriter: w, base: r.Context()},
+		start:    time.Now(),
+		method:   methodOf(r),
+		scheme:   schemeOf(r),
+		protocol: protocolOf(r),
+	}
+	ctx := s.recording(exchangeContext{o.exchange})
+	// A size has no exemplar: it would have nothing to say, and costs as much as one
+	// of the duration.
+	o.withoutSpan = ctx
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		o.withoutSpan = trace.ContextWithSpan(ctx, noSpan)
+	}
+	o.ctx, o.span = s.startSpan(s.propagator.Extract(ctx, carrier{propagation.HeaderCarrier(r.Header)}), &o, r.URL.Path)
+	// WithContext is inlined, and its copy stays on the stack.
+	o.request = *r.WithContext(o.ctx)
+	if r.Body != nil && r.Body != http.NoBody {
+		o.body = &body{ReadCloser: r.Body}
+		o.request.Body = o.body
+	}
+	return o
+}
+
+// noSpan is what a context without a span holds.
+var noSpan = trace.SpanFromContext(context.Background())
+
+// startSpan starts the span with what a sampler decides by.
+func (s *server) startSpan(ctx context.Context, o *observation, path string) (context.Context, trace.Span) {
+	if s.noSpans {
+		return s.tracer.Start(ctx, "")
+	}
+	with := arguments.Get().(*spanArguments)
+	with.sampling[0] = semconv.HTTPRequestMethodKey.String(string(o.method))
+	with.sampling[1] = semconv.URLPath(clip(path))
+	with.start[2] = trace.WithTimestamp(o.start)
+	ctx, span := s.tracer.Start(ctx, o.spanName(), with.start[:]...)
+	with.free()
+	return ctx, span
+}
+
+// endSpan describes the span, if anybody will see it, and ends it.
+func (o *observation) endSpan(duration time.Duration) {
+	if !o.span.IsRecording() {
+		o.span.End()
+		return
+	}
+	with := arguments.Get().(*spanArguments)
+	o.span.SetName(o.spanName())
+	o.span.SetAttributes(o.spanAttributes(with.attributes[:0])...)
+	if o.errorType() != "" {
+		o.span.SetStatus(codes.Error, "")
+	}
+	with.end[0] = trace.WithTimestamp(o.start.Add(duration))
+	o.span.End(with.end[:]...)
+	with.free()
+}
+
+// spanArguments are the arguments of a span's methods, used again: they escape to the
+// heap though the SDK copies them (BenchmarkWrap). Nothing that a handler can reach is
+// among them.
+type spanArguments struct {
+	sampling   [2]attribute.KeyValue
+	start      [3]trace.SpanStartOption
+	attributes [10]attribute.KeyValue
+	end        [1]trace.SpanEndOption
+}
+
+var arguments = sync.Pool{New: func() any {
+	a := &spanArguments{}
+	a.start[0] = trace.WithSpanKind(trace.SpanKindServer)
+	a.start[1] = trace.WithAttributes(a.sampling[:]...) // whatever stands there when it is applied
+	return a
+}}
+
+// free forgets what a client sent, and gives the arguments back.
+func (a *spanArguments) free() {
+	clear(a.sampling[:])
+	clear(a.attributes[:])
+	arguments.Put(a)
+}
+
+// carrier is a request's header, for propagators. Their names are not in the form that
+// http.Header keeps names in, and to bring each there allocates.
+type carrier struct{ propagation.HeaderCarrier }
+
+func (c carrier) Get(name string) string {
+	if values := c.Values(name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func (c carrier) Values(name string) []string {
+	switch name {
+	case "traceparent":
+		return c.HeaderCarrier["Traceparent"]
+	case "tracestate":
+		return c.HeaderCarrier["Tracestate"]
+	case "baggage":
+		return c.HeaderCarrier["Baggage"]
+	default:
+		return c.HeaderCarrier.Values(name)
+	}
+}
+
+// recording returns a context in which measurements go to the kit.
+func (s *server) recording(ctx context.Context) context.Context {
+	if s.cfg.Kit == nil {
+		return ctx
+	}
+	if recorder := s.cfg.Kit.Recorder(); recorder != metrics.FromContext(ctx) {
+		return metrics.NewContext(ctx, recorder)
+	}
+	return ctx
+}
