@@ -46,9 +46,8 @@ drift: ## fails when a committed file is not what its definitions generate
 	go run ./examples/webstore/cmd/generate --check
 
 .PHONY: bench
-bench: ## benchmarks of the library, beside what it replaces
-	go test -run '^$$' -bench . -benchmem ./otelkit/...
-	cd bench && go test -run '^$$' -bench . -benchmem ./...
+bench: ## the library beside what it replaces: a table of ratios, also into docs/PERFORMANCE.md (takes 20 minutes)
+	cd bench && go run ./cmd/table -write ../docs/PERFORMANCE.md
 
 .PHONY: tidy
 tidy: ## go.mod and go.sum of every module (the root module is not published: it stands in for the time)
