@@ -37,8 +37,7 @@ func (p *payments) routes() *mux.Router {
 	router := mux.NewRouter()
 	router.Handle("/payments", handle(p.post)).Methods(http.MethodPost)
 	router.Handle("/payments/{key}", handle(p.get)).Methods(http.MethodGet)
-	router.HandleFunc("/healthz/live", service.Live).Methods(http.MethodGet)
-	router.Handle("/healthz/ready", service.Ready(p.store.ping)).Methods(http.MethodGet)
+	service.RouteProbes(router, p.checks)
 	router.NotFoundHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound })
 	router.MethodNotAllowedHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed })
 	return router

@@ -19,6 +19,7 @@ import (
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/otelkit/health"
 	"github.com/otelkit/kit/otelkit/httpclient"
 	"github.com/otelkit/kit/otelkit/metrics"
 )
@@ -46,6 +47,7 @@ var usualPatience = patience{
 type provider struct {
 	url      string
 	client   *http.Client
+	ping     func(context.Context) error // whether the provider is there
 	patience patience
 	circuit  circuitbreaker.CircuitBreaker[verdict]
 	retries  retrypolicy.RetryPolicy[verdict]
@@ -76,9 +78,11 @@ func newProvider(ctx context.Context, address string, patience patience, kit tel
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
+	client := &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit})}
 	p := &provider{
 		url:      base.JoinPath("/v1/charges").String(),
-		client:   &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit})},
+		client:   client,
+		ping:     health.HTTP(client, base.JoinPath("/health").String()),
 		patience: patience,
 		circuit: circuitbreaker.NewBuilder[verdict]().
 			HandleIf(func(_ verdict, err error) bool { return provesTrouble(err) }).

@@ -36,9 +36,10 @@ var impatient = patience{
 
 // fixture is the service over a real database and a provider of the test's.
 type fixture struct {
-	t    *testing.T
-	kit  *telemetrytest.Kit
-	pool *pgxpool.Pool
+	t        *testing.T
+	kit      *telemetrytest.Kit
+	pool     *pgxpool.Pool
+	payments *payments
 	http.Handler
 }
 
@@ -63,7 +64,11 @@ func startAt(t *testing.T, providerURL string, patience patience) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.close)
-	return &fixture{t, kit, pool, newPayments(cfg, pool, client, kit).handler(kit)}
+	p, err := newPayments(cfg, pool, client, kit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fixture{t, kit, pool, p, p.handler(kit)}
 }
 
 // do makes a request and returns the answer's status and JSON object.
@@ -81,6 +86,30 @@ func (f *fixture) do(method, path, body string, header ...string) (int, map[stri
 		f.t.Fatalf("%s %s: %d with a body that is not a JSON object: %q", method, path, recorder.Code, recorder.Body)
 	}
 	return recorder.Code, answer
+}
+
+// check runs the checks of health until the test ends.
+func (f *fixture) check() {
+	ctx, stop := context.WithCancel(f.t.Context())
+	var checking sync.WaitGroup
+	checking.Go(func() { f.payments.check(ctx) })
+	f.t.Cleanup(func() {
+		stop()
+		checking.Wait()
+	})
+}
+
+// untilReadyIs waits for an answer to the probe of readiness.
+func (f *fixture) untilReadyIs(want int) {
+	f.t.Helper()
+	for range time.Tick(10 * time.Millisecond) {
+		if status, _ := f.do("GET", "/healthz/ready", ""); status == want {
+			return
+		}
+		if f.t.Context().Err() != nil {
+			f.t.Fatalf("ready: never %d", want)
+		}
+	}
 }
 
 const order = `{"amount": 99900, "currency": "EUR", "country": "DE", "payment_method": "credit_card"}`
@@ -485,13 +514,10 @@ func TestItIsReadyWhileTheDatabaseAnswers(t *testing.T) {
 	if status, _ := f.do("GET", "/healthz/live", ""); status != http.StatusOK {
 		t.Errorf("live: %d, want 200", status)
 	}
-	if status, _ := f.do("GET", "/healthz/ready", ""); status != http.StatusOK {
-		t.Errorf("ready: %d, want 200", status)
-	}
+	f.check()
+	f.untilReadyIs(http.StatusOK)
 	f.pool.Close()
-	if status, _ := f.do("GET", "/healthz/ready", ""); status != http.StatusServiceUnavailable {
-		t.Errorf("ready without database: %d, want 503", status)
-	}
+	f.untilReadyIs(http.StatusServiceUnavailable)
 	if len(f.kit.Spans()) != 0 {
 		t.Error("probes made spans")
 	}

@@ -15,7 +15,7 @@
 //
 //	POST /payments         take a payment, or learn what became of it
 //	GET  /payments/{key}   learn what became of it
-//	GET  /healthz/live, /healthz/ready
+//	GET  /healthz/live, /healthz/startup, /healthz/ready
 //
 // The outcomes are 200 for a payment that is authorised, the problem
 // payment_declined (402) and the problem provider_unavailable (503), after
@@ -29,6 +29,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/propagation"
@@ -38,6 +40,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/service"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/health"
 	"github.com/otelkit/kit/otelkit/httpclient"
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
@@ -72,6 +75,7 @@ type telemetryKit interface {
 type payments struct {
 	store        *store
 	provider     *provider
+	checks       *health.Checker
 	log          *slog.Logger
 	tracer       trace.Tracer
 	latencyScale float64
@@ -84,7 +88,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.PaymentsService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
-		Catalogs:  []*metrics.Catalog{telemetry.Payments, httpserver.Catalog, httpclient.Catalog, postgres.Catalog},
+		Catalogs:  []*metrics.Catalog{telemetry.Payments, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog},
 	})
 	if err != nil {
 		return err
@@ -107,7 +111,13 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	defer provider.close()
 
-	p := newPayments(cfg, pool, provider, kit)
+	p, err := newPayments(cfg, pool, provider, kit)
+	if err != nil {
+		return err
+	}
+	var background sync.WaitGroup
+	defer background.Wait()
+	background.Go(func() { p.check(ctx) })
 	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: p.handler(kit), Log: kit.Logger(), Ready: cfg.Ready})
 }
 
@@ -128,13 +138,29 @@ func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool
 	return pool, nil
 }
 
-func newPayments(cfg Config, pool *pgxpool.Pool, provider *provider, kit telemetryKit) *payments {
+func newPayments(cfg Config, pool *pgxpool.Pool, provider *provider, kit telemetryKit) (*payments, error) {
+	checks, err := health.New(health.Config{Kit: kit, Checks: []health.Check{
+		{Name: "postgres", Layer: health.Datastore, Criticality: health.Critical, Run: pool.Ping, Interval: time.Second},
+		{Name: "payment-provider", Layer: "third party", Run: provider.ping, Endpoints: []string{"/payments"}},
+	}})
+	if err != nil {
+		return nil, err
+	}
 	return &payments{
 		store:        &store{pool},
 		provider:     provider,
+		checks:       checks,
 		log:          kit.Logger(),
 		tracer:       kit.TracerProvider().Tracer(telemetry.Payments.Scope()),
 		latencyScale: cfg.LatencyScale,
+	}, nil
+}
+
+// check runs the checks until ctx is done. From then on the service is not
+// ready, while it answers what is in flight.
+func (p *payments) check(ctx context.Context) {
+	if err := p.checks.Run(ctx); err != nil {
+		p.log.WarnContext(ctx, "checks of health did not end", "error", err)
 	}
 }
 

@@ -15,8 +15,6 @@ type store struct{ pool *pgxpool.Pool }
 // errNoPayment says that there is none with a key.
 var errNoPayment = errors.New("no such payment")
 
-func (s *store) ping(ctx context.Context) error { return s.pool.Ping(ctx) }
-
 // begin writes a payment as pending if there is none with that key, and returns
 // the one that there is.
 func (s *store) begin(ctx context.Context, key string, order Order) (Payment, error) {

@@ -1,37 +1,25 @@
 package service
 
 import (
-	"context"
 	"net/http"
 	"strings"
-	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/otelkit/kit/otelkit/health"
 )
 
-// readyTimeout is how long the answer to "are you ready?" may take.
-const readyTimeout = time.Second
+// probes is the path below which probes ask.
+const probes = "/healthz/"
+
+// RouteProbes has router answer what an orchestrator asks: whether the process
+// runs, whether it has begun, and whether it should get requests now.
+func RouteProbes(router *mux.Router, checks *health.Checker) {
+	router.Handle(probes+"live", checks.Live()).Methods(http.MethodGet, http.MethodHead)
+	router.Handle(probes+"startup", checks.Startup()).Methods(http.MethodGet, http.MethodHead)
+	router.Handle(probes+"ready", checks.Ready()).Methods(http.MethodGet, http.MethodHead)
+}
 
 // NotHealth reports whether r is work, and no probe: probes would drown it in
 // telemetry and in rates.
-func NotHealth(r *http.Request) bool { return !strings.HasPrefix(r.URL.Path, "/healthz") }
-
-// Live answers whether the process runs at all, which it does.
-func Live(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(`{"status":"live"}` + "\n"))
-}
-
-// Ready answers whether requests make sense now: with 200 if check, which has
-// a second, returns nil, else with 503.
-func Ready(check func(context.Context) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-		defer cancel()
-		w.Header().Set("Content-Type", "application/json")
-		if check(ctx) != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = w.Write([]byte(`{"status":"not ready"}` + "\n"))
-			return
-		}
-		_, _ = w.Write([]byte(`{"status":"ready"}` + "\n"))
-	}
-}
+func NotHealth(r *http.Request) bool { return !strings.HasPrefix(r.URL.Path, probes) }

@@ -17,8 +17,7 @@ import (
 func (s *shop) routes() *mux.Router {
 	handle := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return jsonhttp.Handler(s.log, h) }
 	router := mux.NewRouter()
-	router.HandleFunc("/healthz/live", service.Live).Methods(http.MethodGet)
-	router.Handle("/healthz/ready", service.Ready(s.store.ping)).Methods(http.MethodGet)
+	service.RouteProbes(router, s.checks)
 	router.Handle("/auth/login", handle(s.postLogin)).Methods(http.MethodPost)
 	router.Handle("/cart", handle(s.withUser(s.getCart))).Methods(http.MethodGet)
 	router.Handle("/cart/add", handle(s.withUser(s.postCart))).Methods(http.MethodPost)

@@ -117,6 +117,15 @@ func (c *cache) set(ctx context.Context, key string, text []byte, ttl time.Durat
 	})
 }
 
+// ping asks Redis whether it is there.
+func (c *cache) ping(ctx context.Context) error {
+	client := c.client.Load()
+	if client == nil {
+		return errors.New("not connected yet")
+	}
+	return client.Ping(ctx).Err()
+}
+
 // errResting says that Redis is not asked at the moment.
 var errResting = errors.New("redis is not asked")
 

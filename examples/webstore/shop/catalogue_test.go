@@ -170,6 +170,8 @@ func TestBadRequests(t *testing.T) {
 
 func TestWhatIsOursToMendIsNotTold(t *testing.T) {
 	f := start(t, nil)
+	f.check()
+	f.untilReadyIs(http.StatusOK)
 	f.shop.store.pool.Close()
 	status, answer := f.do("GET", "/DE/products", "", "")
 	want(t, status, answer, http.StatusInternalServerError, "internal")
@@ -179,10 +181,7 @@ func TestWhatIsOursToMendIsNotTold(t *testing.T) {
 	if !strings.Contains(f.kit.Log(), "closed pool") {
 		t.Errorf("the log does not tell the cause:\n%s", f.kit.Log())
 	}
-	status, _ = f.do("GET", "/healthz/ready", "", "")
-	if status != http.StatusServiceUnavailable {
-		t.Errorf("ready without database: %d, want 503", status)
-	}
+	f.untilReadyIs(http.StatusServiceUnavailable)
 	if status, _ := f.do("GET", "/healthz/live", "", ""); status != http.StatusOK {
 		t.Errorf("live: %d, want 200", status)
 	}

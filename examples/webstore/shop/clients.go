@@ -13,6 +13,7 @@ import (
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/otelkit/health"
 	"github.com/otelkit/kit/otelkit/httpclient"
 )
 
@@ -27,6 +28,7 @@ var errDeclined = errors.New("the payment was declined")
 type paymentsClient struct {
 	url    string
 	client *http.Client
+	ping   func(context.Context) error // whether the service is there
 }
 
 func newPaymentsClient(address string, kit telemetryKit) (*paymentsClient, error) {
@@ -36,12 +38,14 @@ func newPaymentsClient(address string, kit telemetryKit) (*paymentsClient, error
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
+	client := &http.Client{
+		Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit}),
+		Timeout:   paymentsTimeout,
+	}
 	return &paymentsClient{
-		url: base.JoinPath("/payments").String(),
-		client: &http.Client{
-			Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit}),
-			Timeout:   paymentsTimeout,
-		},
+		url:    base.JoinPath("/payments").String(),
+		client: client,
+		ping:   health.HTTP(client, base.JoinPath("/healthz/live").String()),
 	}, nil
 }
 

@@ -10,7 +10,7 @@
 //	POST   /orders/checkout            also /checkout; needs an Idempotency-Key
 //	GET    /orders                     one's latest
 //	GET    /orders/{id}
-//	GET    /healthz/live, /healthz/ready
+//	GET    /healthz/live, /healthz/startup, /healthz/ready
 //
 // Each market has its own currency, prices and assortment, and its own part of
 // a cart. Money is in minor units everywhere.
@@ -27,6 +27,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9/logging"
@@ -37,6 +38,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/service"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/health"
 	"github.com/otelkit/kit/otelkit/httpclient"
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
@@ -73,6 +75,7 @@ type telemetryKit interface {
 type shop struct {
 	store        *store
 	cache        *cache
+	checks       *health.Checker
 	payments     *paymentsClient
 	passwords    *passwords
 	log          *slog.Logger
@@ -88,7 +91,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.MainService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
-		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog},
+		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog},
 	})
 	if err != nil {
 		return err
@@ -110,6 +113,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer closeAll()
 	var background sync.WaitGroup
 	defer background.Wait()
+	background.Go(func() { s.check(ctx) })
 	if cfg.DemoData {
 		background.Go(func() { s.deliver(ctx) })
 	}
@@ -137,9 +141,15 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 		pool.Close()
 		payments.close()
 	}
+	checks, err := newChecks(pool, cache, payments, kit)
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
 	s = &shop{
 		store:        &store{pool},
 		cache:        cache,
+		checks:       checks,
 		payments:     payments,
 		passwords:    newPasswords(),
 		log:          kit.Logger(),
@@ -171,6 +181,28 @@ func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool
 		return nil, fmt.Errorf("shop: %w", err)
 	}
 	return pool, nil
+}
+
+// newChecks returns what says whether the service should get requests. Without
+// PostgreSQL it can do nothing; without the others it sells more slowly, or does
+// not sell.
+func newChecks(pool *pgxpool.Pool, cache *cache, payments *paymentsClient, kit telemetryKit) (*health.Checker, error) {
+	checks := []health.Check{
+		{Name: "postgres", Layer: health.Datastore, Criticality: health.Critical, Run: pool.Ping, Interval: time.Second},
+		{Name: "payments", Run: payments.ping, Endpoints: []string{"/orders/checkout", "/checkout"}},
+	}
+	if !cache.off {
+		checks = append(checks, health.Check{Name: "redis", Layer: health.Datastore, Run: cache.ping})
+	}
+	return health.New(health.Config{Kit: kit, Checks: checks})
+}
+
+// check runs the checks until ctx is done. From then on the service is not
+// ready, while it answers what is in flight.
+func (s *shop) check(ctx context.Context) {
+	if err := s.checks.Run(ctx); err != nil {
+		s.log.WarnContext(ctx, "checks of health did not end", "error", err)
+	}
 }
 
 // handler is the service's API, observed.

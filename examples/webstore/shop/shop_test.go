@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"go.uber.org/goleak"
@@ -50,6 +52,30 @@ func start(t *testing.T, edit func(*Config)) *fixture {
 	}
 	t.Cleanup(closeAll)
 	return &fixture{t, kit, s, s.handler(kit), payments}
+}
+
+// check runs the checks of health until the test ends.
+func (f *fixture) check() {
+	ctx, stop := context.WithCancel(f.t.Context())
+	var checking sync.WaitGroup
+	checking.Go(func() { f.shop.check(ctx) })
+	f.t.Cleanup(func() {
+		stop()
+		checking.Wait()
+	})
+}
+
+// untilReadyIs waits for an answer to the probe of readiness.
+func (f *fixture) untilReadyIs(want int) {
+	f.t.Helper()
+	for range time.Tick(10 * time.Millisecond) {
+		if status, _ := f.do("GET", "/healthz/ready", "", ""); status == want {
+			return
+		}
+		if f.t.Context().Err() != nil {
+			f.t.Fatalf("ready: never %d", want)
+		}
+	}
 }
 
 // withRedis has the service use a Redis of the test's.

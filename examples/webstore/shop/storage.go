@@ -20,8 +20,6 @@ type store struct{ pool *pgxpool.Pool }
 // errNotFound says that what was looked for is not there, or not the user's.
 var errNotFound = errors.New("not found")
 
-func (s *store) ping(ctx context.Context) error { return s.pool.Ping(ctx) }
-
 // products returns what is sold in a market.
 func (s *store) products(ctx context.Context, m telemetry.Market) ([]Product, error) {
 	rows, err := s.pool.Query(ctx, `
