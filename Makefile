@@ -38,12 +38,14 @@ $(STATICCHECK): tools/staticcheck/go.mod
 	cd tools/staticcheck && GOWORK=off go build -o $@ honnef.co/go/tools/cmd/staticcheck
 
 .PHONY: generate
-generate: ## dashboards, rules, their tests and runbooks, from the definitions
+generate: ## dashboards, rules, their tests, runbooks and reference pages, from the definitions
 	go run ./examples/webstore/cmd/generate
+	go run ./otelkit/internal/environment > docs/reference/environment.md
 
 .PHONY: drift
 drift: ## fails when a committed file is not what its definitions generate
 	go run ./examples/webstore/cmd/generate --check
+	go run ./otelkit/internal/environment | diff -u docs/reference/environment.md -
 
 .PHONY: bench
 bench: ## the library beside what it replaces: a table of ratios, also into docs/PERFORMANCE.md (takes 20 minutes)

@@ -46,20 +46,23 @@ func packages(t *testing.T, dir, pattern string) []listed {
 func TestDependencyRule(t *testing.T) {
 	t.Parallel()
 	allowed := map[string][]string{
-		"otelkit":                   {"otelkit/metrics", "otelkit/logs"},
-		"otelkit/metrics":           {},
-		"otelkit/otelkittest":       {"otelkit/metrics", "otelkit/logs"},
-		"otelkit/slo":               {"otelkit/metrics"},
-		"otelkit/postgres":          {"otelkit/metrics", "otelkit/internal/dbclient"},
-		"otelkit/redisdb":           {"otelkit/metrics", "otelkit/internal/dbclient"},
-		"query":                     {"otelkit/metrics", "otelkit/slo"},
-		"dashboards-as-code":        {"otelkit/metrics", "otelkit/slo", "query"},
-		"alerts":                    {"otelkit/metrics", "otelkit/slo", "query"},
-		"internal/pgserver":         {"internal/child", "internal/dirlock"},
-		"internal/pgserver/pgtest":  {"internal/pgserver"},
-		"internal/child":            {},
-		"internal/dirlock":          {},
-		"otelkit/internal/dbclient": {"otelkit/metrics"},
+		"otelkit":                      {"otelkit/metrics", "otelkit/logs", "otelkit/internal/spelling"},
+		"otelkit/configfile":           {"otelkit", "otelkit/internal/spelling"},
+		"otelkit/metrics":              {},
+		"otelkit/otelkittest":          {"otelkit/metrics", "otelkit/logs"},
+		"otelkit/slo":                  {"otelkit/metrics"},
+		"otelkit/postgres":             {"otelkit/metrics", "otelkit/internal/dbclient"},
+		"otelkit/redisdb":              {"otelkit/metrics", "otelkit/internal/dbclient"},
+		"query":                        {"otelkit/metrics", "otelkit/slo"},
+		"dashboards-as-code":           {"otelkit/metrics", "otelkit/slo", "query"},
+		"alerts":                       {"otelkit/metrics", "otelkit/slo", "query"},
+		"internal/pgserver":            {"internal/child", "internal/dirlock"},
+		"internal/pgserver/pgtest":     {"internal/pgserver"},
+		"internal/child":               {},
+		"internal/dirlock":             {},
+		"otelkit/internal/dbclient":    {"otelkit/metrics"},
+		"otelkit/internal/environment": {"otelkit"},
+		"otelkit/internal/spelling":    {},
 	}
 	for _, p := range packages(t, "..", "./...") {
 		path := strings.TrimPrefix(p.ImportPath, module)

@@ -28,12 +28,16 @@
 // # Configuration
 //
 // The OTEL_* variables of the OpenTelemetry specification rule; Config fills in
-// what they leave out. Read here are OTEL_SDK_DISABLED, OTEL_SERVICE_NAME,
-// OTEL_RESOURCE_ATTRIBUTES, OTEL_PROPAGATORS, OTEL_{TRACES,METRICS,LOGS}_EXPORTER
-// (otlp or none), OTEL_EXPORTER_OTLP_ENDPOINT and _PROTOCOL and their forms for
-// one signal, and OTEL_TRACES_SAMPLER; a value among them that means nothing is
-// an error of Start. The SDK reads the rest: headers, TLS, timeout, compression,
-// batch sizes, limits, metric interval, temporality, exemplar filter.
+// what they leave out. [Variables] lists them, docs/reference/environment.md
+// shows them, and each is checked: a service with a value that cannot be does not
+// start, and the error says all that is wrong. The SDK would take its default. One
+// line at start names the OTEL_* variables that are set and that nobody reads.
+//
+// OTEL_CONFIG_FILE hands all of it over to a file, which then rules alone:
+//
+//	otelkit.Config{Service: "payments", ConfigFile: configfile.Load}
+//
+// Without ConfigFile a service with OTEL_CONFIG_FILE does not start.
 //
 // Without an endpoint nothing is exported. That is a mode of its own, for a
 // developer's machine and for tests: traces have ids, which stand in the logs and

@@ -29,6 +29,11 @@ type Config struct {
 	Version     string // service.version; "" means the main module's version or commit, from the build
 	Environment string // deployment.environment.name, such as "production"
 
+	// ConfigFile reads the file that OTEL_CONFIG_FILE names: configfile.Load of
+	// otelkit/configfile, which is apart for its weight. nil means that a service
+	// with OTEL_CONFIG_FILE does not start.
+	ConfigFile func(context.Context, FileRequest) (Providers, error)
+
 	Endpoint string // URL of an OTLP receiver, such as "http://localhost:4318"; "" means none: see the package comment
 	Protocol string // "http/protobuf" or "grpc"; "" means "http/protobuf"
 
@@ -78,10 +83,16 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 		reports:  newReports(logs.New(cfg.Logs, nil)),
 		stopping: newStopping(cfg.ShutdownTimeout),
 	}
-	if !settings.disabled {
-		if err := k.startSignals(ctx, settings); err != nil {
-			return nil, errors.Join(err, k.Shutdown(ctx))
-		}
+	if settings.file != "" {
+		err = k.startFile(ctx, cfg, settings)
+	} else {
+		err = k.startSignals(ctx, settings)
+	}
+	if err == nil {
+		err = k.measureRuntime()
+	}
+	if err != nil {
+		return nil, errors.Join(err, k.Shutdown(ctx))
 	}
 	k.logger = logs.New(cfg.Logs, k.loggerProvider)
 	k.recorder = metrics.NewRecorder(k.meterProvider)
@@ -95,7 +106,14 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 	return k, nil
 }
 
+// startSignals starts what the variables and Config say.
 func (k *Kit) startSignals(ctx context.Context, s settings) error {
+	if list := withoutEffect(); len(list) > 0 {
+		k.reports.logger.WarnContext(ctx, "these OTEL_* variables have no effect", "variables", list)
+	}
+	if s.disabled {
+		return nil
+	}
 	if err := k.startTraces(ctx, s); err != nil {
 		return fmt.Errorf("otelkit: starting traces: %w", err)
 	}
@@ -105,11 +123,16 @@ func (k *Kit) startSignals(ctx context.Context, s settings) error {
 	if err := k.startLogs(ctx, s); err != nil {
 		return fmt.Errorf("otelkit: starting logs: %w", err)
 	}
-	if err := runtime.Start(runtime.WithMeterProvider(k.meterProvider)); err != nil {
-		return fmt.Errorf("otelkit: starting the Go runtime's metrics: %w", err)
-	}
 	if missing := s.withoutEndpoint(); len(missing) > 0 {
 		k.reports.logger.InfoContext(ctx, "telemetry is not exported: set OTEL_EXPORTER_OTLP_ENDPOINT to export it", "signals", missing)
+	}
+	return nil
+}
+
+// measureRuntime measures the Go runtime.
+func (k *Kit) measureRuntime() error {
+	if err := runtime.Start(runtime.WithMeterProvider(k.meterProvider)); err != nil {
+		return fmt.Errorf("otelkit: starting the Go runtime's metrics: %w", err)
 	}
 	return nil
 }

@@ -12,15 +12,16 @@ import (
 )
 
 // resourceOf describes the service and where it runs: what can be detected, then
-// Config, then the variables, each over the one before. The command line is left
-// out, since people put secrets there.
-func resourceOf(ctx context.Context, cfg Config) (*resource.Resource, error) {
-	variables, err := resource.New(ctx, resource.WithFromEnv())
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES has to be a list such as key=value,key=value: %w", err)
-	}
-	if name, _ := variables.Set().Value(semconv.ServiceNameKey); cfg.Service == "" && name.AsString() == "" {
-		return nil, errors.New("the service has no name; set Config.Service or OTEL_SERVICE_NAME")
+// Config, then the variables, unless a file replaces them, each over the one
+// before. The command line is left out, since people put secrets there.
+func resourceOf(ctx context.Context, cfg Config, fromVariables bool) (*resource.Resource, error) {
+	variables := resource.Empty()
+	if fromVariables {
+		// An error is one of OTEL_RESOURCE_ATTRIBUTES, which is checked.
+		variables, _ = resource.New(ctx, resource.WithFromEnv())
+		if name, _ := variables.Set().Value(semconv.ServiceNameKey); cfg.Service == "" && name.AsString() == "" {
+			return nil, errors.New("the service has no name; set Config.Service or OTEL_SERVICE_NAME")
+		}
 	}
 	// What cannot be detected, such as a host's name in a sandbox, is left out.
 	detected, err := resource.New(ctx,

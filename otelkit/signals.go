@@ -2,6 +2,9 @@ package otelkit
 
 import (
 	"context"
+	"io"
+	"os"
+	"strconv"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
@@ -9,6 +12,9 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutlog"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -20,7 +26,7 @@ func (k *Kit) startTraces(ctx context.Context, s settings) error {
 	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(s.resource)}
 	exports := k.newExports("traces")
 	if s.traces.exports() {
-		exporter, err := newSpanExporter(ctx, s.traces)
+		exporter, err := newSpanExporter(ctx, s.traces, s.console)
 		if err != nil {
 			return err
 		}
@@ -39,7 +45,7 @@ func (k *Kit) startMetrics(ctx context.Context, s settings) error {
 	if !s.metrics.exports() {
 		return nil
 	}
-	exporter, err := newMetricExporter(ctx, s.metrics)
+	exporter, err := newMetricExporter(ctx, s.metrics, s.console)
 	if err != nil {
 		return err
 	}
@@ -61,61 +67,63 @@ func (k *Kit) startLogs(ctx context.Context, s settings) error {
 	if !s.logs.exports() {
 		return nil
 	}
-	exporter, err := newLogExporter(ctx, s.logs)
+	exporter, err := newLogExporter(ctx, s.logs, s.console)
 	if err != nil {
 		return err
 	}
 	exports := k.newExports("logs")
-	provider := sdklog.NewLoggerProvider(
+	options := append(logLimits(),
 		sdklog.WithResource(s.resource),
 		sdklog.WithProcessor(sdklog.NewBatchProcessor(logExporter{exporter, exports})),
 	)
+	provider := sdklog.NewLoggerProvider(options...)
 	k.loggerProvider = provider
 	k.pipelines = append(k.pipelines, &pipeline{exports, provider.ForceFlush, provider.Shutdown})
 	return nil
 }
 
-func newSpanExporter(ctx context.Context, d destination) (sdktrace.SpanExporter, error) {
-	if d.protocol == "grpc" {
-		var options []otlptracegrpc.Option
-		if d.endpoint != "" {
-			options = append(options, otlptracegrpc.WithEndpointURL(d.endpoint))
+// logLimits returns the limits of log records that the SDK does not read: those
+// that the specification has for spans and log records together.
+func logLimits() []sdklog.LoggerProviderOption {
+	var options []sdklog.LoggerProviderOption
+	for suffix, option := range map[string]func(int) sdklog.LoggerProviderOption{
+		"ATTRIBUTE_COUNT_LIMIT":        sdklog.WithAttributeCountLimit,
+		"ATTRIBUTE_VALUE_LENGTH_LIMIT": sdklog.WithAttributeValueLengthLimit,
+	} {
+		limit, err := strconv.Atoi(os.Getenv("OTEL_" + suffix))
+		if err == nil && variable("OTEL_LOGRECORD_"+suffix) == "" {
+			options = append(options, option(limit))
 		}
-		return otlptracegrpc.New(ctx, options...)
 	}
-	var options []otlptracehttp.Option
-	if d.endpoint != "" {
-		options = append(options, otlptracehttp.WithEndpointURL(d.url()))
-	}
-	return otlptracehttp.New(ctx, options...)
+	return options
 }
 
-func newMetricExporter(ctx context.Context, d destination) (sdkmetric.Exporter, error) {
+func newSpanExporter(ctx context.Context, d destination, console io.Writer) (sdktrace.SpanExporter, error) {
+	if d.exporter == "console" {
+		return stdouttrace.New(stdouttrace.WithWriter(console))
+	}
 	if d.protocol == "grpc" {
-		var options []otlpmetricgrpc.Option
-		if d.endpoint != "" {
-			options = append(options, otlpmetricgrpc.WithEndpointURL(d.endpoint))
-		}
-		return otlpmetricgrpc.New(ctx, options...)
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(d.endpoint))
 	}
-	var options []otlpmetrichttp.Option
-	if d.endpoint != "" {
-		options = append(options, otlpmetrichttp.WithEndpointURL(d.url()))
-	}
-	return otlpmetrichttp.New(ctx, options...)
+	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(d.endpoint))
 }
 
-func newLogExporter(ctx context.Context, d destination) (sdklog.Exporter, error) {
+func newMetricExporter(ctx context.Context, d destination, console io.Writer) (sdkmetric.Exporter, error) {
+	if d.exporter == "console" {
+		return stdoutmetric.New(stdoutmetric.WithWriter(console))
+	}
 	if d.protocol == "grpc" {
-		var options []otlploggrpc.Option
-		if d.endpoint != "" {
-			options = append(options, otlploggrpc.WithEndpointURL(d.endpoint))
-		}
-		return otlploggrpc.New(ctx, options...)
+		return otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithEndpointURL(d.endpoint))
 	}
-	var options []otlploghttp.Option
-	if d.endpoint != "" {
-		options = append(options, otlploghttp.WithEndpointURL(d.url()))
+	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(d.endpoint))
+}
+
+func newLogExporter(ctx context.Context, d destination, console io.Writer) (sdklog.Exporter, error) {
+	if d.exporter == "console" {
+		return stdoutlog.New(stdoutlog.WithWriter(console))
 	}
-	return otlploghttp.New(ctx, options...)
+	if d.protocol == "grpc" {
+		return otlploggrpc.New(ctx, otlploggrpc.WithEndpointURL(d.endpoint))
+	}
+	return otlploghttp.New(ctx, otlploghttp.WithEndpointURL(d.endpoint))
 }
