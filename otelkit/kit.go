@@ -30,8 +30,10 @@ type Config struct {
 	Environment string // deployment.environment.name, such as "production"
 
 	// ConfigFile reads the file that OTEL_CONFIG_FILE names: configfile.Load of
-	// otelkit/configfile, which is apart for its weight. nil means that a service
-	// with OTEL_CONFIG_FILE does not start.
+	// otelkit/configfile, which is apart for its weight. The file rules over
+	// Endpoint and Protocol, and over the other fields that describe the service
+	// where it says something else. nil means that a service with
+	// OTEL_CONFIG_FILE does not start.
 	ConfigFile func(context.Context, FileRequest) (Providers, error)
 
 	Endpoint string // URL of an OTLP receiver, such as "http://localhost:4318"; "" means none: see the package comment

@@ -108,30 +108,38 @@ func destinationOf(signal string, cfg Config) (destination, error) {
 	}
 
 	name, endpoint := signalVariable(signal, "ENDPOINT")
-	exact := strings.Contains(name, strings.ToUpper(signal))
 	if endpoint == "" {
-		name, endpoint, exact = "Config.Endpoint", cfg.Endpoint, false
+		name, endpoint = "Config.Endpoint", cfg.Endpoint
 	}
 	if endpoint == "" {
 		return d, nil
 	}
-	scheme := ""
 	if d.protocol == "grpc" {
-		scheme = "https"
-		if _, insecure := signalVariable(signal, "INSECURE"); normal(insecure) == "true" {
-			scheme = "http"
-		}
-		endpoint = withScheme(endpoint, scheme)
+		endpoint = withScheme(endpoint, schemeOf(signal))
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return d, fmt.Errorf(`%s is %q; over %s it has to be a URL, such as "http://localhost:4318"`, name, endpoint, d.protocol)
 	}
+	for _, suffix := range []string{"CERTIFICATE", "CLIENT_CERTIFICATE"} {
+		if certificate, path := signalVariable(signal, suffix); path != "" && u.Scheme == "http" {
+			return d, fmt.Errorf("%s is set, and %s is %q, without TLS; let it begin with https, or unset the certificate", certificate, name, endpoint)
+		}
+	}
 	d.endpoint = endpoint
-	if !exact && d.protocol != "grpc" {
+	ofSignal := strings.Contains(name, "_"+strings.ToUpper(signal)+"_")
+	if d.protocol != "grpc" && !ofSignal {
 		d.endpoint = strings.TrimRight(endpoint, "/") + "/v1/" + signal
 	}
 	return d, nil
+}
+
+// schemeOf is that of an endpoint that has none, as gRPC allows.
+func schemeOf(signal string) string {
+	if _, insecure := signalVariable(signal, "INSECURE"); normal(insecure) == "true" {
+		return "http"
+	}
+	return "https"
 }
 
 // checkCatalogs returns the most attribute sets that any metric may have.

@@ -181,7 +181,7 @@ func otlpVariables(signal string) []Variable {
 			Default: of("none"), check: oneOf(exactly, "gzip", "none"),
 		},
 		{
-			Name: "CERTIFICATE", Does: "certificates that the receiver's is checked with",
+			Name: "CERTIFICATE", Does: "certificates that the receiver's is checked with, at an https endpoint",
 			Values: "the path of a PEM file with certificates", Default: of("the system's"), check: certificates,
 		},
 		{

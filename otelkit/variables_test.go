@@ -20,7 +20,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +27,7 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/logs"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -51,7 +51,7 @@ var effects = map[string]func(t *testing.T, name string){
 	"OTEL_TRACES_EXPORTER":                                     exporterOf("traces"),
 	"OTEL_METRICS_EXPORTER":                                    exporterOf("metrics"),
 	"OTEL_LOGS_EXPORTER":                                       exporterOf("logs"),
-	"OTEL_METRIC_EXPORT_INTERVAL":                              arrives("1", nil, "metrics", "logs"),
+	"OTEL_METRIC_EXPORT_INTERVAL":                              arrives("1", map[string]string{"OTEL_BLRP_SCHEDULE_DELAY": "30000"}, "metrics", "logs"),
 	"OTEL_METRIC_EXPORT_TIMEOUT":                               deadline("metrics"),
 	"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        temporality,
 	"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": exponential,
@@ -213,7 +213,7 @@ func fileIsHandedOver(t *testing.T, name string) {
 	t.Setenv(name, "/etc/otel.yaml")
 	t.Setenv("OTEL_TRACES_SAMPLER", "nonsense, which is ignored")
 	var asked otelkit.FileRequest
-	_, err := otelkit.Start(t.Context(), otelkit.Config{ConfigFile: func(_ context.Context, r otelkit.FileRequest) (otelkit.Providers, error) {
+	_, err := otelkit.Start(t.Context(), otelkit.Config{Logs: logs.Config{Output: io.Discard}, ConfigFile: func(_ context.Context, r otelkit.FileRequest) (otelkit.Providers, error) {
 		asked = r
 		return otelkit.Providers{}, io.ErrUnexpectedEOF
 	}})
@@ -289,23 +289,26 @@ func exporterOf(signal string) func(*testing.T, string) {
 // arrives shows that one signal arrives by itself before another.
 func arrives(value string, with map[string]string, first, second string) func(*testing.T, string) {
 	return func(t *testing.T, name string) {
-		collector := newCollector(t, "")
-		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-		t.Setenv("OTEL_METRICS_EXPORTER", "none")
-		if first == "metrics" {
-			// Metrics come every minute, and records, kept back, are not seen before.
-			set(t, map[string]string{"OTEL_METRICS_EXPORTER": "otlp", "OTEL_BLRP_SCHEDULE_DELAY": "30000", "OTEL_TRACES_EXPORTER": "none"})
+		receiver := newReceiver(t, nil)
+		paths := make(chan string, 1) // the first; later ones do not fit
+		receiver.before = func(q *http.Request) {
+			select {
+			case paths <- q.URL.Path:
+			default:
+			}
+		}
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+		for _, signal := range []string{"traces", "metrics", "logs"} {
+			if signal != first && signal != second {
+				t.Setenv("OTEL_"+strings.ToUpper(signal)+"_EXPORTER", "none")
+			}
 		}
 		set(t, with)
 		t.Setenv(name, value)
 		kit, _ := start(t, otelkit.Config{})
 		place(t.Context(), kit)
-		for len(collector.arrived()) == 0 {
-			runtime.Gosched()
-			time.Sleep(time.Millisecond)
-		}
-		if got := collector.arrived(); !slices.Equal(got, []string{first}) {
-			t.Errorf("arrived: %v, want %s without %s", got, first, second)
+		if got := <-paths; got != "/v1/"+first {
+			t.Errorf("%s arrived first, want %s before %s", got, first, second)
 		}
 	}
 }
@@ -839,6 +842,26 @@ func TestAFileThatNobodyReadsKeepsTheServiceFromStarting(t *testing.T) {
 	for _, want := range []string{`OTEL_CONFIG_FILE is "otel.yaml"`, "otelkit/configfile", "configfile.Load"} {
 		if !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("error %v, want it to say %s", err, want)
+		}
+	}
+}
+
+// The gRPC exporters v1.47 speak TLS to an http endpoint if
+// OTEL_EXPORTER_OTLP_CERTIFICATE is set, and nothing arrives.
+func TestACertificateNeedsAnEndpointWithTLS(t *testing.T) {
+	pair := newPair(t, "one")
+	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", pair.path)
+	t.Setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", pair.key)
+	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", pair.path)
+	for _, protocol := range []string{"grpc", "http/protobuf"} {
+		_, err := otelkit.Start(t.Context(), otelkit.Config{Service: "shop", Protocol: protocol, Endpoint: "http://collector:4317"})
+		for _, want := range []string{
+			`OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is set, and Config.Endpoint is "http://collector:4317", without TLS`,
+			"OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE is set",
+		} {
+			if !strings.Contains(fmt.Sprint(err), want) {
+				t.Errorf("%s: error %v, want it to say %q", protocol, err, want)
+			}
 		}
 	}
 }
