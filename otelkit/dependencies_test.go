@@ -91,6 +91,16 @@ func TestDefinitionsNeedOnlyTheOpenTelemetryAPI(t *testing.T) {
 	}
 }
 
+// Who does not configure by a file does not pay for it.
+func TestOnlyConfigfileHoldsOtelconf(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t, "..", "./...") {
+		if slices.Contains(p.Imports, "go.opentelemetry.io/contrib/otelconf") && p.ImportPath != module+"otelkit/configfile" {
+			t.Errorf("%s imports otelconf; otelkit/configfile is for that", p.ImportPath)
+		}
+	}
+}
+
 // direct matches the requirement of a module by a module that imports it.
 var direct = regexp.MustCompile(`(?m)^\t(\S+) v\S+$`)
 
