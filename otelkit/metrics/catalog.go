@@ -16,6 +16,7 @@ type Catalog struct {
 
 	mu      sync.Mutex
 	metrics []Metric
+	buckets map[string]*boundaries // of histograms, by name
 	zeros   []func(*Recorder)
 	errs    []error
 }
@@ -40,6 +41,11 @@ func (c *Catalog) Metrics() []Metric {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := slices.Clone(c.metrics)
+	for i, m := range list {
+		if b, ok := c.buckets[m.Name]; ok {
+			list[i].Buckets = b.current()
+		}
+	}
 	slices.SortFunc(list, func(a, b Metric) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
@@ -86,6 +92,23 @@ func (c *Catalog) add(m Metric, schemaErrs []error, zero func(*Recorder)) error 
 	}
 	c.errs = append(c.errs, faults...)
 	return errors.Join(faults...)
+}
+
+// grow tells the catalog of boundaries that may still grow.
+func (c *Catalog) grow(name string, b *boundaries) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.buckets == nil {
+		c.buckets = map[string]*boundaries{}
+	}
+	c.buckets[name] = b
+}
+
+// fault keeps what is wrong with a definition that was right when it was made.
+func (c *Catalog) fault(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.errs = append(c.errs, err)
 }
 
 // flat is the name as Prometheus sees it, where "a.b" and "a_b" are one.

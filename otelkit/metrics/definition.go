@@ -24,7 +24,8 @@ type Definition struct {
 	// Help is one sentence that says what is measured, for whoever reads a panel.
 	Help string
 	// Buckets are the upper boundaries of a histogram, increasing. Required for
-	// a histogram, refused elsewhere. For durations see [DurationBuckets].
+	// a histogram, refused elsewhere. For durations see [DurationBuckets]. The
+	// threshold of a latency objective need not be among them: package slo adds it.
 	Buckets []float64
 	// Limit is the most attribute sets that the metric may have; 0 means
 	// DefaultLimit. A metric whose attributes allow more has to say a Limit.

@@ -112,17 +112,24 @@ func (c *UpDownCounter[A]) Add(ctx context.Context, n int64, attrs A) {
 }
 
 // Histogram counts measurements by size. It is safe for concurrent use.
-type Histogram[A comparable] struct{ definition[A] }
+type Histogram[A comparable] struct {
+	definition[A]
+	catalog    *Catalog
+	boundaries *boundaries
+}
 
 // NewHistogram defines a histogram in catalog c.
 func NewHistogram[A comparable](c *Catalog, def Definition) *Histogram[A] {
-	histogram := &Histogram[A]{}
+	histogram := &Histogram[A]{catalog: c, boundaries: &boundaries{list: def.Buckets}}
 	histogram.create = func(m metric.Meter, b *bound[A]) (err error) {
 		b.histogram, err = m.Float64Histogram(def.Name, metric.WithUnit(def.Unit), metric.WithDescription(def.Help),
-			metric.WithExplicitBucketBoundaries(def.Buckets...))
+			metric.WithExplicitBucketBoundaries(histogram.boundaries.use()...))
 		return err
 	}
 	histogram.define(c, def, KindHistogram, false, caller(), nil)
+	if histogram.err == nil {
+		c.grow(def.Name, histogram.boundaries)
+	}
 	return histogram
 }
 
