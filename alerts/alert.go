@@ -54,9 +54,10 @@ type Case struct {
 }
 
 // Series is one series of a counter, or of a histogram's number of
-// measurements, sampled once a minute from the start.
+// measurements or one of its buckets, sampled once a minute from the start.
 type Series struct {
 	Metric     metrics.Defined
+	Bucket     float64           // the boundary at which the bucket ends; 0 for the number of measurements
 	Attributes map[string]string // its attributes and those of its resource, in OpenTelemetry form
 	Values     string            // in promtool's notation: "0+60x120" grows by 60 a minute for 2 hours
 }

@@ -96,10 +96,10 @@ func (b BurnRate) Groups() ([]Group, error) {
 		b.recording(b.events(), query.Events(b.SLO).By(b.keys()...).Over(5*time.Minute)),
 		// The raw events stand on the right again: the recorded series has the
 		// label slo already, and would not pair.
-		b.recording(b.bad(), query.OrZero(query.BadEvents(b.SLO), query.Events(b.SLO)).By(b.keys()...).Over(5*time.Minute)),
+		b.recording(b.bad(), b.badEvents().By(b.keys()...).Over(5*time.Minute)),
 	}}
 	for _, window := range []time.Duration{5 * time.Minute, 30 * time.Minute, time.Hour} {
-		direct := query.Ratio(query.BadEvents(b.SLO), query.Events(b.SLO)).By(b.keys()...).Over(window)
+		direct := query.Divide(b.badEvents(), query.Events(b.SLO)).By(b.keys()...).Over(window)
 		base.Records = append(base.Records, b.recording(b.ratio(window), direct))
 	}
 	for _, window := range []time.Duration{2 * time.Hour, 6 * time.Hour} {
@@ -163,9 +163,19 @@ func (b BurnRate) weighted(window time.Duration) query.Expr {
 	return query.Divide(query.SumOverTime(b.bad()), query.SumOverTime(b.events())).Where(b.mine()).Over(window)
 }
 
-// badEvents is the number of bad events within a window: the sum of the rates
+// badEvents is how many bad events there are per second, and 0 where there are
+// events and none of them is bad. Slow events are counted wherever there are any
+// events; failures have no series before the first.
+func (b BurnRate) badEvents() query.Expr {
+	if _, ok := b.SLO.Boundary(); ok {
+		return query.BadEvents(b.SLO)
+	}
+	return query.OrZero(query.BadEvents(b.SLO), query.Events(b.SLO))
+}
+
+// badCount is the number of bad events within a window: the sum of the rates
 // that were recorded, times the seconds between them.
-func (b BurnRate) badEvents(window time.Duration) query.Expr {
+func (b BurnRate) badCount(window time.Duration) query.Expr {
 	return query.SumOverTime(b.bad()).Where(b.mine()).Over(window).Times(baseInterval.Seconds())
 }
 
@@ -184,7 +194,7 @@ func (b BurnRate) alert(w burn) Alert {
 		Name: name,
 		Expr: b.ErrorRatio(w.long).Above(threshold).
 			And(b.ErrorRatio(w.short).Above(threshold)).
-			And(b.badEvents(w.long).AtLeast(b.minBad())),
+			And(b.badCount(w.long).AtLeast(b.minBad())),
 		For: w.hold, KeepFiring: w.keep,
 		Severity: w.severity, Service: b.SLO.Service, Labels: map[string]string{"slo": b.SLO.Name},
 		Dashboard:  b.dashboard(w.long),
@@ -217,14 +227,25 @@ func (b BurnRate) noData() Alert {
 		For:      5 * time.Minute,
 		Severity: Ticket, Service: b.SLO.Service, Labels: map[string]string{"slo": b.SLO.Name},
 		Summary: fmt.Sprintf("%s: no telemetry about %s for %s", b.SLO.Service, b.SLO.Name, query.Duration(noDataWindow)),
-		Description: fmt.Sprintf("%s Nothing says whether this holds: the service does not run, has not had a single event since it started, or its telemetry does not arrive.",
-			sentence(b.SLO.Help)),
+		Description: fmt.Sprintf("%s Nothing says whether this holds: the service does not run, has not had a single event since it started, %sor its telemetry does not arrive.",
+			sentence(b.SLO.Help), b.withoutBucket()),
 		Dashboard:  b.dashboard(time.Hour),
 		RunbookURL: b.runbook(name),
 		Runbook:    b.noDataRunbook(),
 	}
 	b.proveNoData(&a)
 	return a
+}
+
+// withoutBucket is the reason for silence that a latency objective has beside the
+// others.
+func (b BurnRate) withoutBucket() string {
+	le, ok := b.SLO.Boundary()
+	if !ok {
+		return ""
+	}
+	m := b.SLO.Events.Metric()
+	return fmt.Sprintf("was built without this objective, so that %s has no bucket that ends at %v %s, ", m.Name, le, m.Unit)
 }
 
 // alertName is the objective's name in CamelCase with a suffix.

@@ -51,6 +51,13 @@ func (b BurnRate) proveNoData(a *Alert) {
 		Name: a.Name + " fires when there is no series", At: at,
 		Summary: a.Summary, Description: a.Description,
 	}}
+	if _, ok := b.SLO.Boundary(); ok {
+		a.Fires = append(a.Fires, Case{
+			Name: a.Name + " fires when no bucket ends at the threshold", At: at,
+			Series:  []Series{{Metric: b.SLO.Events, Attributes: b.sample(false), Values: steady(60)(int(at.Minutes()))}},
+			Summary: a.Summary, Description: a.Description,
+		})
+	}
 	a.Quiet = []Case{
 		{Name: a.Name + " stays quiet while events arrive", At: at, Series: b.traffic(at, steady(60), steady(0))},
 		{Name: a.Name + " stays quiet while the service is idle", At: at, Series: b.traffic(at, steady(0), steady(0))},
@@ -70,9 +77,20 @@ func once(at time.Duration) func(minutes int) string {
 	return func(minutes int) string { return fmt.Sprintf("0x%d 1x%d", step-1, minutes-step) }
 }
 
-// traffic is the series of good and of bad events until a time.
+// traffic is the series of good and of bad events until a time. Slow events are
+// those of a second instance.
 func (b BurnRate) traffic(until time.Duration, good, bad func(minutes int) string) []Series {
 	minutes := int(until.Minutes())
+	if le, ok := b.SLO.Boundary(); ok {
+		quick, slow := b.sample(false), b.sample(false)
+		slow["instance"] = "2"
+		return []Series{
+			{Metric: b.SLO.Events, Attributes: quick, Values: good(minutes)},
+			{Metric: b.SLO.Events, Attributes: quick, Values: good(minutes), Bucket: le},
+			{Metric: b.SLO.Events, Attributes: slow, Values: bad(minutes)},
+			{Metric: b.SLO.Events, Attributes: slow, Values: steady(0)(minutes), Bucket: le},
+		}
+	}
 	return []Series{
 		{Metric: b.SLO.Events, Attributes: b.sample(false), Values: good(minutes)},
 		{Metric: b.SLO.Events, Attributes: b.sample(true), Values: bad(minutes)},
@@ -96,7 +114,7 @@ func (b BurnRate) sample(bad bool) map[string]string {
 		for _, other := range matches {
 			switch {
 			case other.Key != match.Key:
-			case !bad && other == b.SLO.Bad[0]: // a bad event fulfils all of Bad: one is enough to miss
+			case !bad && len(b.SLO.Bad) > 0 && other == b.SLO.Bad[0]: // a bad event fulfils all of Bad: one is enough to miss
 				refused = append(refused, other)
 			default:
 				accepted = append(accepted, other)

@@ -106,10 +106,7 @@ func (b BurnRate) burnRunbook(w burn, threshold float64) Runbook {
 			Exprs:    []query.Expr{b.ErrorRatio(5 * time.Minute)},
 		},
 		causes,
-		{
-			Question: "What do they look like inside? Traces with errors, in TraceQL:",
-			Text:     fmt.Sprintf("{ resource.service.name = %q && status = error }", b.SLO.Service),
-		},
+		b.traces(),
 		{
 			Question: "What does the service say? Its logs, in LogQL; a trace's id finds the lines of one request:",
 			Text:     fmt.Sprintf("{service_name=%q}", b.SLO.Service),
@@ -117,6 +114,20 @@ func (b BurnRate) burnRunbook(w burn, threshold float64) Runbook {
 		{Question: "How much of the budget is left?", Exprs: []query.Expr{b.BudgetRemaining()}},
 	}
 	return r
+}
+
+// traces finds traces of bad events.
+func (b BurnRate) traces() Check {
+	if b.SLO.Threshold > 0 {
+		return Check{
+			Question: "What do they look like inside? Traces that took too long, in TraceQL:",
+			Text:     fmt.Sprintf("{ resource.service.name = %q && duration > %s }", b.SLO.Service, b.SLO.Threshold),
+		}
+	}
+	return Check{
+		Question: "Traces with errors, in TraceQL:",
+		Text:     fmt.Sprintf("{ resource.service.name = %q && status = error }", b.SLO.Service),
+	}
 }
 
 // noDataRunbook explains the alert on silence.
@@ -129,8 +140,19 @@ func (b BurnRate) noDataRunbook() Runbook {
 			{Question: "Does anything arrive from any instance of the service?", Exprs: []query.Expr{query.Events(b.SLO).By("instance").Over(time.Hour)}},
 			{Question: "Did it say anything before it went silent? Its logs, in LogQL:", Text: fmt.Sprintf("{service_name=%q}", b.SLO.Service)},
 		},
-		Action: "If the service does not run, start it and find out why it ended. If it runs, follow its telemetry: OTEL_EXPORTER_OTLP_ENDPOINT, what the service logs about its exports, what the back end refused.",
+		Action: "If the service does not run, start it and find out why it ended. If it runs, follow its telemetry: OTEL_EXPORTER_OTLP_ENDPOINT, what the service logs about its exports, what the back end refused." + b.bucketAction(),
 	}
+}
+
+// bucketAction says what to do about a histogram without the bucket of a latency
+// objective.
+func (b BurnRate) bucketAction() string {
+	le, ok := b.SLO.Boundary()
+	if !ok {
+		return ""
+	}
+	m := b.SLO.Events.Metric()
+	return fmt.Sprintf(" If %s arrives, but without a bucket that ends at %v %s, the service was built without this objective: import the package that states it by slo.New.", m.Name, le, m.Unit)
 }
 
 func after(d time.Duration) string {

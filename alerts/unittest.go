@@ -63,7 +63,7 @@ func (f File) Tests(rules string) ([]byte, error) {
 func (f File) unitTest(a Alert, c Case) (unitTest, error) {
 	test := unitTest{Name: c.Name, Interval: "1m", InputSeries: []inputSeries{}}
 	for _, s := range c.Series {
-		series, err := query.Series(s.Metric, s.Attributes, f.target())
+		series, err := s.name(f.target())
 		if err != nil {
 			return test, err
 		}
@@ -79,4 +79,12 @@ func (f File) unitTest(a Alert, c Case) (unitTest, error) {
 	}
 	test.AlertTests = []alertTest{check}
 	return test, nil
+}
+
+// name is the series' name and labels in Prometheus.
+func (s Series) name(t query.Target) (string, error) {
+	if s.Bucket != 0 {
+		return query.BucketSeries(s.Metric, s.Bucket, s.Attributes, t)
+	}
+	return query.Series(s.Metric, s.Attributes, t)
 }

@@ -33,6 +33,10 @@ type Target struct {
 	// Rule is true for a recording or alerting rule, which has neither dashboard
 	// variables nor $__rate_interval: every window has to be stated by Over.
 	Rule bool
+	// Window stands for every window that Over does not state: the variable of
+	// whatever fills it in, such as Sloth's "{{.window}}". "" means
+	// $__rate_interval, and in a rule that there has to be an Over.
+	Window string
 }
 
 func (t Target) strategy() otlptranslator.TranslationStrategyOption {
@@ -148,6 +152,17 @@ func Series(m metrics.Defined, attributes map[string]string, t Target) (string, 
 	if s.metric.Kind == metrics.KindHistogram {
 		s.part = count
 	}
+	for _, key := range slices.Sorted(maps.Keys(attributes)) {
+		s.filters = append(s.filters, Equal(key, attributes[key]))
+	}
+	return s.bare(t)
+}
+
+// BucketSeries returns the name and labels of one bucket of a histogram in
+// Prometheus, that which ends at le, as OTLP has it.
+func BucketSeries(m metrics.Defined, le float64, attributes map[string]string, t Target) (string, error) {
+	s := bucketsOf(m, "BucketSeries")
+	s.function, s.bucket = "", "le="+quote(otlpFloat(le))
 	for _, key := range slices.Sorted(maps.Keys(attributes)) {
 		s.filters = append(s.filters, Equal(key, attributes[key]))
 	}

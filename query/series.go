@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/otelkit/metrics"
-	"github.com/otelkit/kit/otelkit/slo"
 )
 
 // Rate is how much a counter grows per second, or how many measurements of a
@@ -105,24 +104,6 @@ func last(m metrics.Defined, caller, aggregation string) Expr {
 	return Expr{s}
 }
 
-// Events is how many events of an objective happen per second.
-func Events(s slo.SLO) Expr {
-	return Rate(s.Events).Where(append([]Filter{Service(s.Service)}, filters(s.Where)...)...)
-}
-
-// BadEvents is how many bad events of an objective happen per second.
-func BadEvents(s slo.SLO) Expr {
-	return Events(s).Where(filters(s.Bad)...)
-}
-
-func filters(matches []slo.Match) []Filter {
-	var list []Filter
-	for _, m := range matches {
-		list = append(list, Matches(m.Key, m.Pattern))
-	}
-	return list
-}
-
 // series is an aggregation over the series of one metric.
 type series struct {
 	caller      string // function of this package that made it
@@ -134,6 +115,7 @@ type series struct {
 	unit        string
 	filters     []Filter
 	keys        []string
+	bucket      string        // label matcher of the one bucket that is meant; "" for all
 	window      time.Duration // 0 for the dashboard's
 	faults      []error
 }
@@ -190,15 +172,19 @@ func (s series) result() result {
 }
 
 func (s series) write(w *writer) string {
-	text := s.selector(w)
-	if s.function != "" {
-		text = s.function + "(" + text + s.lookback(w) + ")"
-	}
-	text = s.aggregate(w, text)
+	text := s.aggregate(w, s.each(w))
 	if s.quantile != nil {
 		text = "histogram_quantile(" + number(*s.quantile) + ", " + text + ")"
 	}
 	return text
+}
+
+// each writes the series before they are aggregated.
+func (s series) each(w *writer) string {
+	if s.function == "" {
+		return s.selector(w)
+	}
+	return s.function + "(" + s.selector(w) + s.lookback(w) + ")"
 }
 
 // selector writes the series before anything is done with them.
@@ -224,7 +210,11 @@ type bareSeries struct{ series }
 func (s bareSeries) write(w *writer) string { return s.selector(w) }
 
 func (s series) matchers(w *writer) []string {
-	return matchers(w, s.filters, s.metric.Attributes, resourceKeys, s.explain)
+	list := matchers(w, s.filters, s.metric.Attributes, resourceKeys, s.explain)
+	if s.bucket != "" {
+		list = append(list, s.bucket)
+	}
+	return list
 }
 
 // lookback writes the window.
@@ -253,6 +243,8 @@ func (s series) aggregate(w *writer, text string) string {
 // window writes how far a function looks back.
 func window(d time.Duration, t Target) (string, error) {
 	switch {
+	case d == 0 && t.Window != "":
+		return "[" + t.Window + "]", nil
 	case d == 0 && t.Rule:
 		return "", fmt.Errorf("has no window, which a rule needs; state it by Over")
 	case d == 0:
