@@ -100,11 +100,16 @@ func (b BurnRate) burnRunbook(w burn, threshold float64) Runbook {
 	for _, a := range b.SLO.Events.Metric().Attributes {
 		causes.Exprs = append(causes.Exprs, query.BadEvents(b.SLO).By(a.Key).Over(5*time.Minute))
 	}
+	still := Check{
+		Question: "Is it still going on? The share of bad events over the last five minutes:",
+		Exprs:    []query.Expr{b.ErrorRatio(5 * time.Minute)},
+	}
+	if _, ok := b.SLO.Boundary(); ok {
+		still.Question = fmt.Sprintf("Is it still going on? The share of bad events over the last five minutes, and how long half of all and 99%% of all took, which is to be %s at most:", b.SLO.Threshold)
+		still.Exprs = append(still.Exprs, query.EventQuantile(0.5, b.SLO).Over(5*time.Minute), query.EventQuantile(0.99, b.SLO).Over(5*time.Minute))
+	}
 	r.Checks = []Check{
-		{
-			Question: "Is it still going on? The share of bad events over the last five minutes:",
-			Exprs:    []query.Expr{b.ErrorRatio(5 * time.Minute)},
-		},
+		still,
 		causes,
 		b.traces(),
 		{

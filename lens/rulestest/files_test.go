@@ -125,6 +125,12 @@ func readUnitTests(t *testing.T) unitTests {
 }
 
 func TestTheGeneratedUnitTestsPass(t *testing.T) {
+	objectives := map[string]string{} // by alert
+	for _, g := range readRules(t).Groups {
+		for _, r := range g.Rules {
+			objectives[r.Alert] = r.Labels["slo"]
+		}
+	}
 	for _, test := range readUnitTests(t).Tests {
 		t.Run(test.Name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +141,7 @@ func TestTheGeneratedUnitTestsPass(t *testing.T) {
 			for _, s := range test.InputSeries {
 				series[s.Series] = s.Values
 			}
-			p := load(t, series)
+			p := load(t, series, objectives[test.AlertTests[0].Name])
 			for _, check := range test.AlertTests {
 				p.run(time.Duration(check.EvalTime))
 				var got []*rules.Alert

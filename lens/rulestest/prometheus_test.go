@@ -43,8 +43,10 @@ type prometheus struct {
 	began  map[string]time.Duration // when an alert first fired
 }
 
-// load starts a Prometheus at time 0 over series in promtool's notation.
-func load(t *testing.T, series map[string]string) *prometheus {
+// load starts a Prometheus at time 0 over series in promtool's notation. It
+// evaluates the rules of the given objectives, or all if none is given: those of
+// which there are no series would only say so.
+func load(t *testing.T, series map[string]string, objectives ...string) *prometheus {
 	t.Helper()
 	input := fmt.Sprintf("load %s\n", sampled)
 	for _, name := range slices.Sorted(maps.Keys(series)) {
@@ -74,6 +76,10 @@ func load(t *testing.T, series map[string]string) *prometheus {
 	}
 	p := &prometheus{t: t, loader: loader, now: time.Unix(0, 0).UTC(), began: map[string]time.Duration{}}
 	p.groups = slices.SortedFunc(maps.Values(loaded), func(a, b *rules.Group) int { return strings.Compare(a.Name(), b.Name()) })
+	p.groups = slices.DeleteFunc(p.groups, func(g *rules.Group) bool {
+		objective := strings.TrimSuffix(strings.TrimPrefix(g.Name(), "slo:"), ":long")
+		return len(objectives) > 0 && !slices.Contains(objectives, objective)
+	})
 	for _, g := range p.groups {
 		for _, r := range g.AlertingRules() {
 			r.SetRestored(true)

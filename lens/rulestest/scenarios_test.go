@@ -19,6 +19,8 @@ const (
 	chronic = "MainAvailabilityChronicBurn"
 	noData  = "MainAvailabilityNoData"
 
+	available = "main-availability"
+
 	budgetLeft = `slo:error_budget_remaining{slo="main-availability"}`
 )
 
@@ -26,7 +28,7 @@ const (
 func traffic(t *testing.T, stretches ...stretch) *prometheus {
 	t.Helper()
 	good, bad := counters(stretches...)
-	return load(t, map[string]string{goodSeries: good, badSeries: bad})
+	return load(t, map[string]string{goodSeries: good, badSeries: bad}, available)
 }
 
 // healthy is the time before trouble, longer than the window of a fast burn.
@@ -102,7 +104,7 @@ func TestAnIdleHourDoesNotTurnTheBudgetToNaN(t *testing.T) { // Sloth v0.16 and 
 func TestThereIsARatioBeforeTheFirstError(t *testing.T) { // Sloth v0.16 has no series until something fails
 	t.Parallel()
 	good, _ := counters(stretch{lasts: time.Hour, good: 600})
-	p := load(t, map[string]string{goodSeries: good})
+	p := load(t, map[string]string{goodSeries: good}, available)
 	p.run(time.Hour)
 	for _, window := range []string{"5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d"} {
 		if ratio := p.value("slo:error_ratio:" + window); ratio != 0 {

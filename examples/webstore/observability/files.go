@@ -35,22 +35,26 @@ type File struct {
 // wrong with the definitions that it is generated from.
 func Files() ([]File, error) {
 	rules, rulesErr := ruleFiles()
+	specs, specsErr := specFiles()
 	overview, overviewErr := dashboards.Grafana(Overview(), "")
-	if err := errors.Join(rulesErr, overviewErr); err != nil {
+	if err := errors.Join(rulesErr, specsErr, overviewErr); err != nil {
 		return nil, err
 	}
-	files := append(rules, File{DashboardsDir + "/" + overviewUID + ".json", overview})
+	files := append(slices.Concat(rules, specs), File{DashboardsDir + "/" + overviewUID + ".json", overview})
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files, nil
 }
 
 // ruleFiles are the rules, their tests and the runbooks.
 func ruleFiles() ([]File, error) {
-	groups, err := availability.Groups()
-	if err != nil {
-		return nil, err
+	file := alerts.File{Notice: Notice}
+	for _, objective := range objectives {
+		groups, err := objective.Groups()
+		if err != nil {
+			return nil, err
+		}
+		file.Groups = append(file.Groups, groups...)
 	}
-	file := alerts.File{Notice: Notice, Groups: groups}
 	rules, err := file.Rules()
 	if err != nil {
 		return nil, err
@@ -68,6 +72,17 @@ func ruleFiles() ([]File, error) {
 		files = append(files, File{RunbooksDir + "/" + name, page})
 	}
 	return files, nil
+}
+
+// specFiles are the objectives for OpenSLO and Sloth.
+func specFiles() ([]File, error) {
+	specs := alerts.Specs{Notice: Notice, Objectives: objectives}
+	openSLO, openSLOErr := specs.OpenSLO()
+	sloth, slothErr := specs.Sloth()
+	if err := errors.Join(openSLOErr, slothErr); err != nil {
+		return nil, err
+	}
+	return []File{{AlertsDir + "/openslo.yaml", openSLO}, {AlertsDir + "/sloth.yaml", sloth}}, nil
 }
 
 // Write writes everything below dir, at the paths of Files, and makes the

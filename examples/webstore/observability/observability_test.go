@@ -9,6 +9,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/observability"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit/metrics"
+	"github.com/otelkit/kit/otelkit/slo"
 )
 
 // root is the root of the repository.
@@ -57,9 +58,11 @@ func TestEveryMetricOfTheStoreIsOnThePanelOfADashboard(t *testing.T) {
 	}
 }
 
-func TestTheObjectiveIsRight(t *testing.T) {
-	if err := observability.Availability.Validate(); err != nil {
-		t.Error(err)
+func TestTheObjectivesAreRight(t *testing.T) {
+	for _, s := range []slo.SLO{telemetry.Availability, telemetry.BrowsingLatency, telemetry.CheckoutLatency} {
+		if err := s.Validate(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

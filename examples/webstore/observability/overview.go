@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/otelkit/kit/alerts"
 	dashboards "github.com/otelkit/kit/dashboards-as-code"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit/httpclient"
@@ -19,12 +20,18 @@ func Overview() dashboards.Dashboard {
 	return dashboards.Dashboard{
 		UID:         overviewUID,
 		Title:       "WebStore overview",
-		Description: "Whether shoppers are served, from top to bottom: requests, the objective, the shop, payments, databases. Blue dots are exemplars: each leads to the trace of one request.",
+		Description: "Whether shoppers are served, from top to bottom: requests, the objectives, the shop, payments, databases. Blue dots are exemplars: each leads to the trace of one request.",
 		Notice:      Notice,
 		Tags:        []string{"webstore", "generated"},
 		Links:       []dashboards.Link{{Title: "Runbooks", URL: runbooksURL}},
 		Instances:   httpserver.RequestDuration,
-		Rows:        []dashboards.Row{requests(), objective(), shop(), payments(), stores()},
+		Rows: []dashboards.Row{
+			requests(),
+			kept("availability of the shop", "answered", availability),
+			kept("products are shown within 300 ms", "fast enough", browsingLatency),
+			kept("checkouts are answered within 2 s", "fast enough", checkoutLatency),
+			shop(), payments(), stores(),
+		},
 	}
 }
 
@@ -89,36 +96,35 @@ func quantiles(h metrics.Defined, key string) []dashboards.Query {
 	return list
 }
 
-// objective is the promise and how it is kept.
-func objective() dashboards.Row {
-	period := Availability.Period()
-	return dashboards.Row{Title: "Objective: availability of the shop", Panels: []dashboards.Panel{
+// kept is a promise and how it is kept. good says of an event that it was.
+func kept(title, good string, b alerts.BurnRate) dashboards.Row {
+	return dashboards.Row{Title: "Objective: " + title, Panels: []dashboards.Panel{
 		{
 			Title: "Objective", Kind: dashboards.Stat, Width: 4, Height: 8,
-			Description: "The share of requests that is promised to be answered over 30 days.",
-			Queries:     []dashboards.Query{{Expr: query.Constant(Availability.Objective, "1"), Legend: "Objective"}},
+			Description: "The share of requests that is promised to be " + good + " over 30 days.",
+			Queries:     []dashboards.Query{{Expr: query.Constant(b.SLO.Objective, "1"), Legend: "Objective"}},
 		},
 		{
-			Title: "Answered", Kind: dashboards.Stat, Width: 4, Height: 8,
-			Description: "The share of requests that was answered over 30 days, or since there is telemetry. Red when the promise is broken.",
-			Queries:     []dashboards.Query{{Expr: query.Complement(availability.ErrorRatio(period)), Legend: "Answered"}},
-			Base:        dashboards.Bad, Thresholds: []dashboards.Threshold{{From: Availability.Objective, Level: dashboards.Good}},
+			Title: "Kept", Kind: dashboards.Stat, Width: 4, Height: 8,
+			Description: "The share of requests that was " + good + " over 30 days, or since there is telemetry. Red when the promise is broken.",
+			Queries:     []dashboards.Query{{Expr: query.Complement(b.ErrorRatio(b.SLO.Period())), Legend: "Kept"}},
+			Base:        dashboards.Bad, Thresholds: []dashboards.Threshold{{From: b.SLO.Objective, Level: dashboards.Good}},
 		},
 		{
 			Title: "Error budget left", Kind: dashboards.Stat, Width: 4, Height: 8,
 			Description: "How much of what may go wrong in 30 days is left. 100% when nothing went wrong, 0 when the budget is used up: then nothing risky should be released.",
-			Queries:     []dashboards.Query{{Expr: availability.BudgetRemaining(), Legend: "Left"}},
+			Queries:     []dashboards.Query{{Expr: b.BudgetRemaining(), Legend: "Left"}},
 			Base:        dashboards.Bad, Thresholds: []dashboards.Threshold{{From: 0, Level: dashboards.Warn}, {From: 0.25, Level: dashboards.Good}},
 		},
 		{
 			Title: "Burn rate", Unit: "{times}",
 			Description: "How many times faster than evenly the error budget burns. At 1 it lasts exactly 30 days. Somebody is paged above the dashed line, when both windows are.",
 			Queries: []dashboards.Query{
-				{Expr: availability.Burn(5 * time.Minute), Legend: "5 minutes"},
-				{Expr: availability.Burn(time.Hour), Legend: "1 hour"},
-				{Expr: availability.Burn(6 * time.Hour), Legend: "6 hours"},
+				{Expr: b.Burn(5 * time.Minute), Legend: "5 minutes"},
+				{Expr: b.Burn(time.Hour), Legend: "1 hour"},
+				{Expr: b.Burn(6 * time.Hour), Legend: "6 hours"},
 			},
-			Thresholds: []dashboards.Threshold{{From: availability.Factor(), Level: dashboards.Bad}},
+			Thresholds: []dashboards.Threshold{{From: b.Factor(), Level: dashboards.Bad}},
 		},
 	}}
 }

@@ -3,27 +3,20 @@ package observability
 import (
 	"github.com/otelkit/kit/alerts"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
-	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/slo"
 )
 
-// Availability is what the store promises to shoppers. A declined card is 402
-// and a sold-out product 409: they are answers. Only what the shop could not do
-// counts against it, an unreachable payment provider included.
-var Availability = slo.SLO{
-	Name:      "main-availability",
-	Help:      "The shop's API answers requests; a declined card or a wrong request is an answer, a status of 500 or more is not.",
-	Service:   telemetry.MainService,
-	Objective: 0.999,
-	Events:    httpserver.RequestDuration,
-	Bad:       []slo.Match{{Key: "http.response.status_code", Pattern: "5.."}},
-}
+// The objectives, each kept by its rules.
+var (
+	availability    = keep(telemetry.Availability)
+	browsingLatency = keep(telemetry.BrowsingLatency)
+	checkoutLatency = keep(telemetry.CheckoutLatency)
 
-// availability keeps the objective.
-var availability = alerts.BurnRate{
-	SLO:       Availability,
-	Dashboard: "/d/" + overviewUID,
-	Runbooks:  runbooksURL,
+	objectives = []alerts.BurnRate{availability, browsingLatency, checkoutLatency}
+)
+
+func keep(s slo.SLO) alerts.BurnRate {
+	return alerts.BurnRate{SLO: s, Dashboard: "/d/" + overviewUID, Runbooks: runbooksURL}
 }
 
 const (
