@@ -21,12 +21,16 @@ build: ## bin/webstore and bin/lens
 	@go build $(LDFLAGS) -o bin/ ./examples/webstore/cmd/webstore ./lens/cmd/lens
 
 .PHONY: test
-test: lint drift race ## everything: lint, generated files, all tests of all modules with the race detector
+test: lint drift race specs ## everything: lint, generated files, all tests of all modules with the race detector
 
 .PHONY: race
 race: ## all tests of all modules, and the root module as its importers see it
 	go test -race -timeout 20m work
 	GOWORK=off go test -race ./...
+
+.PHONY: specs
+specs: ## whether OpenSLO's SDK and Sloth take what is generated for them (the first time takes some minutes)
+	cd tools/slospecs && GOWORK=off go test ./...
 
 .PHONY: lint
 lint: $(STATICCHECK) ## gofmt, go vet, staticcheck
@@ -57,6 +61,7 @@ tidy: ## go.mod and go.sum of every module (the root module is not published: it
 	@for m in bench lens examples/webstore; do (cd $$m && root=$$(realpath --relative-to=. $(CURDIR)) \
 		&& go mod edit -replace github.com/otelkit/kit=$$root && GOWORK=off go mod tidy \
 		&& go mod edit -dropreplace github.com/otelkit/kit) || exit 1; done
+	cd tools/slospecs && GOWORK=off go mod tidy
 
 .PHONY: clean
 clean: ## what was built; the store's data stay
