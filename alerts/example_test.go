@@ -2,6 +2,8 @@ package alerts_test
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/otelkit/kit/alerts"
 	"github.com/otelkit/kit/otelkit/slo"
@@ -36,4 +38,22 @@ func ExampleBurnRate() {
 	// ticket ShopOrdersNoData
 	// ticket ShopOrdersSlowBurn
 	// ticket ShopOrdersChronicBurn
+}
+
+func ExampleSpecs() {
+	specs := alerts.Specs{Objectives: []alerts.BurnRate{{
+		SLO: slo.New(slo.SLO{
+			Name:      "shop-speed",
+			Help:      "Orders are placed within 300 ms.",
+			Service:   "shop",
+			Objective: 0.99,
+			Events:    durations,
+			Threshold: 300 * time.Millisecond,
+		}),
+		Dashboard: "/d/shop",
+		Runbooks:  "https://example.com/runbooks",
+	}}}
+	text, err := specs.OpenSLO()
+	fmt.Println(strings.Contains(string(text), "apiVersion: openslo/v1"), err)
+	// Output: true <nil>
 }

@@ -89,7 +89,7 @@ func (s Specs) OpenSLO() ([]byte, error) {
 			list = append(list, openSLOObject("SLO", b.SLO.Name, spec))
 		}
 	}
-	return documents(s.Notice, list)
+	return documents(list, s.Notice)
 }
 
 func openSLOObject(kind, name string, spec any) openSLO {

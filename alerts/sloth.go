@@ -79,7 +79,7 @@ func (s Specs) Sloth() ([]byte, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return documents(fmt.Sprintf("%s\n# sloth generate --default-slo-period %s", s.Notice, query.Duration(period)), list)
+	return documents(list, s.Notice, "sloth generate --default-slo-period "+query.Duration(period))
 }
 
 func (s Specs) sloth(b BurnRate) (slothSLO, error) {

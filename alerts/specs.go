@@ -10,7 +10,7 @@ import (
 	"github.com/otelkit/kit/query"
 )
 
-// Specs are objectives in the forms that other tools read, for who has them
+// Specs are objectives in the forms that other tools read, for who has such a tool
 // already. They say what the rules of a File say, as far as each form can: neither
 // has a least number of bad events, nor an alert on silence.
 type Specs struct {
@@ -43,11 +43,13 @@ func (s Specs) services() ([][]BurnRate, error) {
 	return list, errors.Join(faults...)
 }
 
-// documents writes YAML documents below the notice.
-func documents[D any](notice string, list []D) ([]byte, error) {
+// documents writes YAML documents below comments.
+func documents[D any](list []D, comments ...string) ([]byte, error) {
 	var out bytes.Buffer
-	if notice != "" {
-		fmt.Fprintf(&out, "# %s\n", notice)
+	for _, comment := range comments {
+		if comment != "" {
+			fmt.Fprintf(&out, "# %s\n", comment)
+		}
 	}
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
