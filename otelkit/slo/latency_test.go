@@ -79,10 +79,12 @@ func TestAWrongThresholdIsRefused(t *testing.T) {
 		change func(*slo.SLO)
 		want   string
 	}{
-		"negative":             {func(s *slo.SLO) { s.Threshold = -time.Second }, "threshold -1s is negative"},
-		"of a counter":         {func(s *slo.SLO) { s.Events = orders }, "is a counter, which does not know how long anything took"},
-		"of bytes":             {func(s *slo.SLO) { s.Events = sizes }, `unit "By" is not a time`},
-		"two kinds of failure": {func(s *slo.SLO) { s.Bad = []slo.Match{{Key: "shop.outcome", Pattern: "failed"}, {Key: "http.response.status_code", Pattern: "5.."}} }, "more than one Match beside a Threshold"},
+		"negative":     {func(s *slo.SLO) { s.Threshold = -time.Second }, "threshold -1s is negative"},
+		"of a counter": {func(s *slo.SLO) { s.Events = orders }, "is a counter, which does not know how long anything took"},
+		"of bytes":     {func(s *slo.SLO) { s.Events = sizes }, `unit "By" is not a time`},
+		"two kinds of failure": {func(s *slo.SLO) {
+			s.Bad = []slo.Match{{Key: "shop.outcome", Pattern: "failed"}, {Key: "http.response.status_code", Pattern: "5.."}}
+		}, "more than one Match beside a Threshold"},
 		"neither bad nor slow": {func(s *slo.SLO) { s.Threshold = 0 }, "no Bad and no Threshold"},
 	} {
 		t.Run(name, func(t *testing.T) {

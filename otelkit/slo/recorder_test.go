@@ -152,11 +152,11 @@ func TestOnlyCountedObjectivesHaveARecorder(t *testing.T) {
 		slo  slo.SLO
 		want string
 	}{
-		"of another metric":   {valid(func(*slo.SLO) {}), "takes an objective with Events: slo.Counted"},
-		"wrong":               {valid(func(s *slo.SLO) { s.Help = "" }), "no Help"},
-		"with Where":          {slo.New(valid(func(s *slo.SLO) { s.Events = slo.Counted })), "leave them out"},
-		"not made by New":     {slo.SLO{Name: "speed", Help: "Quick.", Service: "shop", Objective: 0.99, Events: slo.Counted}, "make this one by slo.New"},
-		"negative threshold":  {slo.New(slo.SLO{Name: "speed", Help: "Quick.", Service: "shop", Objective: 0.99, Events: slo.Counted, Threshold: -1}), "is negative"},
+		"of another metric":  {valid(func(*slo.SLO) {}), "takes an objective with Events: slo.Counted"},
+		"wrong":              {valid(func(s *slo.SLO) { s.Help = "" }), "no Help"},
+		"with Where":         {slo.New(valid(func(s *slo.SLO) { s.Events = slo.Counted })), "leave them out"},
+		"not made by New":    {slo.SLO{Name: "speed", Help: "Quick.", Service: "shop", Objective: 0.99, Events: slo.Counted}, "make this one by slo.New"},
+		"negative threshold": {slo.New(slo.SLO{Name: "speed", Help: "Quick.", Service: "shop", Objective: 0.99, Events: slo.Counted, Threshold: -1}), "is negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := slo.NewRecorder(slo.RecorderConfig{SLO: tc.slo}); err == nil || !strings.Contains(err.Error(), tc.want) {

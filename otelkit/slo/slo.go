@@ -39,9 +39,9 @@
 // process, before anything is recorded. It has to run in the service that records,
 // not only where rules are generated: state the objective as a package variable
 // beside the service's definitions. An objective whose bucket does not exist is not
-// kept by guessing: [SLO.Validate] refuses it where it is known, and where it is
-// not, since the service was built without the objective, there are no events, which is a ticket
-// (below), instead of an alert that cannot fire.
+// kept by guessing. [SLO.Validate] refuses one that was not made by New; of a service
+// that was built without the objective there are no events, which is a ticket
+// (below) instead of an alert that cannot fire.
 //
 // # Counting
 //
@@ -55,19 +55,21 @@
 //
 //   - A share of few events is noise: one failure among ten requests in an hour
 //     burns a budget of 0.1% 100 times too fast. So an alert also takes a least
-//     number of bad events within its long window (alerts.BurnRate.MinBad, 5).
-//     Below 5 events an hour nothing pages by the fast alert, below 5 in 6 hours
-//     nothing by the other, whatever fails. From 5 divided by the alert's
-//     threshold on, 347 events an hour at 99.9% (5 / 0.0144), the least number
-//     changes nothing.
+//     number of bad events within its long window (alerts.BurnRate.MinBad, 5),
+//     give or take one, since Prometheus counts by rates. Below some 5 events an
+//     hour nothing pages by the fast alert, below 5 in 6 hours nothing by the
+//     other, whatever fails. From 5 divided by the alert's threshold on, 347 events
+//     an hour at 99.9% (5 / 0.0144), the least number changes nothing.
 //   - A service without events is idle: it has no error ratio, neither 0 nor NaN,
 //     the budget stays what it was, and no alert fires. The series are there and
 //     do not grow.
 //   - No series at all for 15 minutes means that nobody knows: the service does
 //     not run, its telemetry does not arrive, it has had no event since it
-//     started, or its histogram has no bucket that ends at the threshold. That is
-//     a ticket after 5 more minutes, never a page: an outage that users notice
-//     shows at those who call the service.
+//     started (a Recorder's series are there from its start), or its histogram has
+//     no bucket that ends at the threshold. That is a ticket after 5 more minutes,
+//     and never a page: most silences are the telemetry's. A service that is gone
+//     altogether answers nobody and counts nothing; only a probe from outside, or
+//     the objective of who calls it, pages for that.
 //   - Events of an instance whose histogram lacks the bucket, such as one of the
 //     release before, do not count; those of the others do.
 //
