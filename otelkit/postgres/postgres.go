@@ -9,22 +9,53 @@
 //
 // What is returned is an ordinary *pgxpool.Pool.
 //
-// Spans are those of otelpgx (github.com/exaring/otelpgx): named after the
-// statement's first word, with the text of the statement but none of its
-// arguments. There are none for acquiring, connecting and preparing, which would
-// outnumber the statements; how long a connection was waited for is a metric. A
-// statement whose context holds no recording span has no span of its own.
+// # Spans
 //
-// Metrics are OpenTelemetry's db.client.* (semantic conventions v1.43.0), shared
-// with otelkit/redisdb:
+// A span is named after what the statement does and to what (db.query.summary),
+// and holds the statement without its literals (db.query.text), which are
+// replaced even where a statement has parameters: one that was put together by
+// hand may have both. Arguments are never recorded.
+//
+//	pool.Exec(ctx, "insert into orders select * from carts where id = $1 and kind = 'gift'", 17)
+//
+//	INSERT orders SELECT carts
+//	  db.operation.name  INSERT
+//	  db.query.text      insert into orders select * from carts where id = $1 and kind = ?
+//
+// It ends when the last row was read. A batch is one span, and so is a copy. A
+// statement of background work, whose context holds no span, has none; it would be
+// a trace by itself. There are no spans for acquiring, connecting, preparing and
+// the pool's own pings. How long a statement waited for its connection is an
+// attribute of its span from 1 ms on (otelkit.db.connection_wait, in seconds), and
+// a wait that was in vain an event of the span around it
+// (db.client.connection.unavailable).
+//
+// BEGIN, COMMIT and their like have a span if they fail or take 5 ms or more, as a
+// COMMIT does that waits for a disk, and are measured always.
+//
+// # Metrics
+//
+// They are OpenTelemetry's db.client.* (semantic conventions v1.43.0), shared with
+// otelkit/redisdb:
 //
 //	db.client.operation.duration           statements, batches and copies, until their result is read
 //	db.client.connection.count             idle and used connections; one that is being made is neither
 //	db.client.connection.max               Config.MaxConns
+//	db.client.connection.idle.max          the same: pgx closes no idle connection for being one too many
+//	db.client.connection.idle.min          what the URL says as pool_min_idle_conns
 //	db.client.connection.pending_requests  calls that are acquiring a connection
 //	db.client.connection.timeouts          calls whose deadline passed meanwhile
 //	db.client.connection.wait_time         how long acquiring took, making a connection included
 //	db.client.connection.create_time       how long making a connection took
+//	db.client.connection.use_time          from acquiring to releasing
+//
+// # Reading SQL
+//
+// Statements are read by rules for all of PostgreSQL's ways to write a literal,
+// once each. A text that the rules are not sure of, such as one with a quote that
+// does not end, is not recorded, and its summary ends before the first literal.
+// The conventions advise against taking db.operation.name and db.collection.name
+// from a text that may have several; so both are left out unless there is one.
 package postgres
 
 import (
@@ -83,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		pool.Close()
 		return nil, fmt.Errorf("postgres: the database at %s cannot be reached: %w", address(target), err)
 	}
-	dbclient.ObservePool(dbclient.Recording(ctx, tracer.kit), target, pool, tracer.state)
+	dbclient.ObservePool(dbclient.Recording(ctx, tracer.kit), target, pool, tracer.state(poolConfig))
 	return pool, nil
 }
 

@@ -4,10 +4,10 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,116 +15,36 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
-	"github.com/otelkit/kit/otelkit/metrics"
+	"github.com/otelkit/kit/otelkit/otelkittest"
 	"github.com/otelkit/kit/otelkit/postgres"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Runner{M: m}) }
 
-// kit keeps what a pool under test records.
-type kit struct {
-	spans    *tracetest.SpanRecorder
-	reader   *sdkmetric.ManualReader
-	tracers  *sdktrace.TracerProvider
-	recorder *metrics.Recorder
-}
-
-func newKit() *kit {
-	k := &kit{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
-	k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.spans))
-	k.recorder = metrics.NewRecorder(sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader)))
-	return k
-}
-
-func (k *kit) TracerProvider() trace.TracerProvider { return k.tracers }
-func (k *kit) Recorder() *metrics.Recorder          { return k.recorder }
-
-// inSpan returns a context within a span that has not ended.
-func (k *kit) inSpan(t *testing.T) context.Context {
-	ctx, _ := k.tracers.Tracer("test").Start(t.Context(), "work")
-	return ctx
-}
-
-// span returns the only span that ended.
-func (k *kit) span(t *testing.T) sdktrace.ReadOnlySpan {
-	t.Helper()
-	ended := k.spans.Ended()
-	if len(ended) != 1 {
-		t.Fatalf("%d spans ended, want 1: %v", len(ended), ended)
-	}
-	return ended[0]
-}
-
-// series returns the values of a metric by their attributes: counts of a
-// histogram, else sums.
-func (k *kit) series(t *testing.T, name string) map[string]float64 {
-	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := k.reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
-	series := map[string]float64{}
-	for _, s := range all.ScopeMetrics {
-		for _, m := range s.Metrics {
-			if m.Name != name {
-				continue
-			}
-			switch data := m.Data.(type) {
-			case metricdata.Histogram[float64]:
-				for _, p := range data.DataPoints {
-					series[text(p.Attributes.ToSlice())] = float64(p.Count)
-				}
-			case metricdata.Sum[float64]:
-				for _, p := range data.DataPoints {
-					series[text(p.Attributes.ToSlice())] = p.Value
-				}
-			}
-		}
-	}
-	return series
-}
-
-// counted returns how many operations were measured with that in their
-// attributes.
-func (k *kit) counted(t *testing.T, attributes string) float64 {
-	t.Helper()
-	n := 0.0
-	for key, count := range k.series(t, "db.client.operation.duration") {
-		if strings.Contains(key, attributes) {
-			n += count
-		}
-	}
-	return n
-}
-
-// text writes attributes as "key=value key=value", sorted by key.
-func text(attrs []attribute.KeyValue) string {
-	set := attribute.NewSet(attrs...)
-	var list []string
-	for _, kv := range set.ToSlice() {
-		list = append(list, fmt.Sprintf("%s=%s", kv.Key, kv.Value.String()))
-	}
-	return strings.Join(list, " ")
-}
-
 // open opens a pool of a fresh database, which ends with the test.
-func open(t *testing.T, k *kit, cfg postgres.Config) *pgxpool.Pool {
+func open(t *testing.T, kit *otelkittest.Kit, cfg postgres.Config) *pgxpool.Pool {
 	t.Helper()
-	cfg.URL, cfg.Kit, cfg.Name = pgtest.URL(t), k, "orders"
+	cfg.URL, cfg.Kit, cfg.Name = pgtest.URL(t), kit, "orders"
 	pool, err := postgres.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// request runs what a service does within a span of its own, and returns that.
+func request(t *testing.T, kit *otelkittest.Kit, serve func(context.Context)) *otelkittest.Span {
+	t.Helper()
+	ctx, span := kit.TracerProvider().Tracer("test").Start(t.Context(), "request", trace.WithSpanKind(trace.SpanKindServer))
+	serve(ctx)
+	span.End()
+	return kit.Span("request")
 }
 
 func exec(t *testing.T, ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) {
@@ -134,209 +54,365 @@ func exec(t *testing.T, ctx context.Context, pool *pgxpool.Pool, sql string, arg
 	}
 }
 
-func TestAStatementIsASpanAndAMeasurement(t *testing.T) {
-	k := newKit()
-	pool := open(t, k, postgres.Config{})
-	exec(t, k.inSpan(t), pool, "select $1::text", "secret")
+// table makes the table that the tests use, without a span.
+func table(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	exec(t, t.Context(), pool, "create table orders (id int primary key, note text)")
+}
 
-	span := k.span(t)
-	if span.Name() != "SELECT" || span.SpanKind() != trace.SpanKindClient || span.Status().Code != codes.Unset || !span.Parent().IsValid() {
-		t.Errorf("span %q, kind %v, status %v", span.Name(), span.SpanKind(), span.Status())
-	}
+func TestAStatementIsASpanAndAMeasurement(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	table(t, pool)
+	parent := request(t, kit, func(ctx context.Context) {
+		exec(t, ctx, pool, "select note from orders where id = $1 and note <> 'a secret'", 17)
+	})
+
 	conn := pool.Config().ConnConfig
-	got := text(span.Attributes())
-	for _, want := range []string{
-		"db.system.name=postgresql", "db.namespace=" + conn.Database, "db.operation.name=SELECT",
-		"db.query.text=select $1::text", "server.address=" + conn.Host,
-	} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %s in %s", want, got)
-		}
-	}
-	if strings.Contains(got, "secret") || strings.Contains(got, "user.name") {
-		t.Errorf("span has %s", got)
-	}
-	want := fmt.Sprintf("db.namespace=%s db.operation.name=SELECT db.system.name=postgresql server.address=%s", conn.Database, conn.Host)
-	if got := k.series(t, "db.client.operation.duration"); got[want] != 1 || len(got) != 1 {
-		t.Errorf("durations %v, want one of\n%s", got, want)
+	span := kit.Span("SELECT orders").ChildOf(parent).HasKind(trace.SpanKindClient).HasStatus(codes.Unset).HasOnly(
+		semconv.DBSystemNamePostgreSQL,
+		semconv.DBNamespace(conn.Database),
+		semconv.ServerAddress(conn.Host),
+		semconv.DBOperationName("SELECT"),
+		semconv.DBCollectionName("orders"),
+		semconv.DBQuerySummary("SELECT orders"),
+		semconv.DBQueryText("select note from orders where id = $1 and note <> ?"),
+	)
+	measured := kit.Series(postgres.OperationDuration, semconv.DBQuerySummary("SELECT orders"), semconv.DBOperationName("SELECT")).Is(1).ExemplarOf(span)
+	if took := span.EndTime().Sub(span.StartTime()).Seconds(); measured.Sum() != took {
+		t.Errorf("measured %v s, but the span took %v s", measured.Sum(), took)
 	}
 }
 
-// otelpgx traces these as well: pool.acquire (its issues #48 and #76), connect,
-// prepare, and each statement of a batch.
+// otelpgx v0.13 has spans for acquiring (its issues #48 and #76), connecting and
+// preparing, for the pool's own pings, and for each statement of a batch once more.
 func TestOnlyWhatTheServiceAskedForIsASpan(t *testing.T) {
 	for name, ask := range map[string]func(context.Context, *pgxpool.Pool) error{
-		"SELECT": func(ctx context.Context, pool *pgxpool.Pool) error { // acquires, connects, prepares
-			return pool.QueryRow(ctx, "select count(*) from numbers where n > $1", 1).Scan(new(int))
+		"SELECT orders": func(ctx context.Context, pool *pgxpool.Pool) error { // acquires, connects, prepares
+			return pool.QueryRow(ctx, "select count(*) from orders where id > $1", 1).Scan(new(int))
 		},
-		"BATCH": func(ctx context.Context, pool *pgxpool.Pool) error {
+		"BATCH INSERT orders": func(ctx context.Context, pool *pgxpool.Pool) error {
 			var batch pgx.Batch
-			for range 3 {
-				batch.Queue("insert into numbers values ($1)", 1)
+			for id := range 3 {
+				batch.Queue("insert into orders values ($1)", id)
 			}
 			return pool.SendBatch(ctx, &batch).Close()
 		},
-		"COPY": func(ctx context.Context, pool *pgxpool.Pool) error {
-			_, err := pool.CopyFrom(ctx, pgx.Identifier{"numbers"}, []string{"n"}, pgx.CopyFromRows([][]any{{1}, {2}}))
+		"COPY orders": func(ctx context.Context, pool *pgxpool.Pool) error {
+			_, err := pool.CopyFrom(ctx, pgx.Identifier{"orders"}, []string{"id"}, pgx.CopyFromRows([][]any{{1}, {2}}))
 			return err
+		},
+		"": func(ctx context.Context, pool *pgxpool.Pool) error {
+			return pool.Ping(ctx)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newKit()
-			pool := open(t, k, postgres.Config{})
-			exec(t, t.Context(), pool, "create table numbers (n int)")
+			kit := otelkittest.New(t)
+			pool := open(t, kit, postgres.Config{})
+			table(t, pool)
 			held, err := pool.Acquire(t.Context()) // so that a connection has to be made
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer held.Release()
-			if err := ask(k.inSpan(t), pool); err != nil {
-				t.Fatal(err)
+			calls := kit.Total(postgres.OperationDuration)
+			parent := request(t, kit, func(ctx context.Context) {
+				if err := ask(ctx, pool); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if name == "" {
+				parent.Tree(`request`)
+				calls.Grew(0)
+				return
 			}
-			if got := k.span(t).Name(); got != name {
-				t.Errorf("span %q, want %q", got, name)
-			}
-			if got := k.counted(t, "db.operation.name="+name); got != 1 {
-				t.Errorf("%v measured as %s, want 1: %v", got, name, k.series(t, "db.client.operation.duration"))
-			}
+			parent.Tree("request\n\t" + name)
+			calls.Grew(1)
 		})
 	}
 }
 
+// Else background work is traces of one span each, of kind CLIENT (Instrumentation
+// Score SPA-004).
 func TestWithoutASpanThereIsAMeasurementAndNoTrace(t *testing.T) {
-	k := newKit()
-	pool := open(t, k, postgres.Config{})
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	calls := kit.Total(postgres.OperationDuration)
 	exec(t, t.Context(), pool, "select 1")
-	if started := k.spans.Started(); len(started) > 0 || k.counted(t, "SELECT") != 1 {
-		t.Errorf("%d spans, %v measured; want none and 1", len(started), k.counted(t, "SELECT"))
+	calls.Grew(1)
+	kit.NoOpenSpans()
+	if spans := kit.Spans(); len(spans) > 0 {
+		t.Errorf("spans %v, want none", spans)
 	}
 }
 
-func TestTheSpanAroundAStatementGoesOn(t *testing.T) {
-	k := newKit()
-	pool := open(t, k, postgres.Config{})
-	ctx := k.inSpan(t)
-	exec(t, ctx, pool, "select 1")
-	if err := pool.Ping(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if !trace.SpanFromContext(ctx).IsRecording() {
-		t.Error("it was ended")
+func TestWhatAnotherProcessBeganGoesOnHere(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	carrier := map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	exec(t, kit.Propagator().Extract(t.Context(), mapCarrier(carrier)), pool, "select 1")
+	if got := kit.Span("SELECT").SpanContext().TraceID().String(); got != "0af7651916cd43dd8448eb211c80319c" {
+		t.Errorf("trace %s", got)
 	}
 }
 
-func TestAnErrorOfTheDatabaseIsItsSQLSTATE(t *testing.T) {
-	k := newKit()
-	pool := open(t, k, postgres.Config{})
-	exec(t, t.Context(), pool, "create table orders (id int primary key)")
-	exec(t, t.Context(), pool, "insert into orders values (1)")
-	if _, err := pool.Exec(k.inSpan(t), "insert into orders values ($1)", 1); err == nil {
-		t.Fatal("no error")
-	}
-	span := k.span(t)
-	got := text(span.Attributes())
-	if span.Status().Code != codes.Error || !strings.Contains(got, "db.response.status_code=23505") || !strings.Contains(got, "error.type=23505") {
-		t.Errorf("status %v, attributes %s", span.Status(), got)
-	}
-	if k.counted(t, "error.type=23505") != 1 {
-		t.Errorf("durations %v", k.series(t, "db.client.operation.duration"))
-	}
+type mapCarrier map[string]string
+
+func (c mapCarrier) Get(key string) string { return c[key] }
+func (c mapCarrier) Set(key, value string) { c[key] = value }
+func (c mapCarrier) Keys() []string        { return nil }
+
+func TestTheSpanOfAQueryEndsWhenItsRowsAreRead(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	request(t, kit, func(ctx context.Context) {
+		rows, err := pool.Query(ctx, "select n from generate_series(1, 3) n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows.Next()
+		kit.NoSpan("SELECT generate_series")
+		rows.Close()
+		kit.Span("SELECT generate_series").HasStatus(codes.Unset)
+	})
 }
 
-func TestADeadlineIsATimeout(t *testing.T) {
-	k := newKit()
-	pool := open(t, k, postgres.Config{})
+func TestAnErrorAmongTheRowsIsThatOfTheSpan(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	request(t, kit, func(ctx context.Context) {
+		rows, err := pool.Query(ctx, "select 1 / (3 - n) from generate_series(1, 3) n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+		}
+	})
+	kit.Span("SELECT generate_series").HasStatus(codes.Error).Has(semconv.ErrorTypeKey.String("22012"))
+}
+
+func TestAStatementThatWasPreparedByNameIsTheStatement(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	table(t, pool)
 	conn, err := pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	ctx, cancel := context.WithTimeout(k.inSpan(t), 20*time.Millisecond)
-	defer cancel()
-	if _, err := conn.Exec(ctx, "select pg_sleep(60)"); err == nil {
-		t.Fatal("no error")
-	}
-	if got := text(k.span(t).Attributes()); !strings.Contains(got, "error.type=timeout") {
-		t.Errorf("span has %s", got)
+	request(t, kit, func(ctx context.Context) {
+		if _, err := conn.Conn().Prepare(ctx, "rename", "update orders set note = $1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(ctx, "rename", "x"); err != nil {
+			t.Fatal(err)
+		}
+	}).Tree(`
+		request
+			UPDATE orders
+	`)
+}
+
+func TestWhatABatchHasInCommonIsTold(t *testing.T) {
+	for name, tt := range map[string]struct {
+		statements []string
+		want       []attribute.KeyValue
+		lacks      []attribute.Key
+	}{
+		"BATCH INSERT orders": {
+			[]string{"insert into orders (id) values (1)", "insert into orders (id) values (2)"},
+			[]attribute.KeyValue{
+				semconv.DBOperationName("BATCH INSERT"), semconv.DBCollectionName("orders"), semconv.DBOperationBatchSize(2),
+				semconv.DBQueryText("insert into orders (id) values (?)"),
+			}, nil,
+		},
+		"BATCH": {
+			[]string{"insert into orders (id) values (1)", "delete from orders"},
+			[]attribute.KeyValue{
+				semconv.DBOperationName("BATCH"), semconv.DBCollectionName("orders"), semconv.DBOperationBatchSize(2),
+				semconv.DBQueryText("insert into orders (id) values (?); delete from orders"),
+			}, nil,
+		},
+		"DELETE orders": {
+			[]string{"delete from orders"},
+			[]attribute.KeyValue{semconv.DBOperationName("DELETE"), semconv.DBQueryText("delete from orders")},
+			[]attribute.Key{semconv.DBOperationBatchSizeKey},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kit := otelkittest.New(t)
+			pool := open(t, kit, postgres.Config{})
+			table(t, pool)
+			request(t, kit, func(ctx context.Context) {
+				var batch pgx.Batch
+				for _, sql := range tt.statements {
+					batch.Queue(sql)
+				}
+				if err := pool.SendBatch(ctx, &batch).Close(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			kit.Span(name).Has(tt.want...).Lacks(tt.lacks...)
+			kit.Series(postgres.OperationDuration, semconv.DBQuerySummary(name)).Is(1)
+		})
 	}
 }
 
-func TestStatementsAreToldApartByTheirFirstWord(t *testing.T) {
-	k := newKit()
-	pool := open(t, k, postgres.Config{})
-	exec(t, t.Context(), pool, "create table orders (id int)")
-	for sql, want := range map[string]string{
-		"-- name: PutOrder :exec\ninsert into orders values (1)": "INSERT",
-		"  /* hint */ update orders set id = 2":                  "UPDATE",
-		"with x as (select 1) select * from x":                   "WITH",
-		"values(1)":                                              "VALUES",
-		"nonsense from a stranger":                               metrics.Other,
-	} {
-		before := k.counted(t, "db.operation.name="+want)
-		_, _ = pool.Exec(t.Context(), sql) // the nonsense is an error
-		if got := k.counted(t, "db.operation.name="+want) - before; got != 1 {
-			t.Errorf("%q is not counted as %s", sql, want)
+func TestATransactionIsMeasuredAndItsStatementsAreSpans(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	table(t, pool)
+	transactions := kit.Series(postgres.OperationDuration, semconv.DBQuerySummary("BEGIN"))
+	request(t, kit, func(ctx context.Context) {
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "insert into orders (id) values ($1)", 1)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	kit.Span("INSERT orders")
+	transactions.Grew(1)
+	kit.Series(postgres.OperationDuration, semconv.DBQuerySummary("COMMIT")).Is(1)
+	for _, bracket := range kit.Spans("BEGIN", "COMMIT") {
+		if took := bracket.EndTime().Sub(bracket.StartTime()); took < 5*time.Millisecond {
+			t.Errorf("%s has a span although it took %v", bracket.Name(), took)
 		}
 	}
 }
 
-func TestThePoolIsObserved(t *testing.T) {
-	k := newKit()
-	pool := open(t, k, postgres.Config{MaxConns: 1})
-	held, err := pool.Acquire(t.Context())
+func TestACommitThatFailsIsASpan(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	exec(t, t.Context(), pool, "create table a (id int primary key, b int references a (id) deferrable initially deferred)")
+	parent := request(t, kit, func(ctx context.Context) {
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "insert into a values (1, 2)")
+			return err
+		})
+		if err == nil {
+			t.Fatal("no error")
+		}
+	})
+	kit.Span("COMMIT").ChildOf(parent).HasStatus(codes.Error).Has(semconv.ErrorTypeKey.String("23503"))
+}
+
+func TestACommitThatIsSlowIsASpan(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	exec(t, t.Context(), pool, `
+		create table a (id int);
+		create function slow() returns trigger as $$ begin perform pg_sleep(0.01); return null; end $$ language plpgsql;
+		create constraint trigger slow after insert on a deferrable initially deferred for each row execute function slow();
+	`)
+	parent := request(t, kit, func(ctx context.Context) {
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "insert into a values (1)")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	kit.Span("COMMIT").ChildOf(parent).HasStatus(codes.Unset)
+}
+
+func TestAnErrorOfTheDatabaseIsItsSQLSTATE(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	table(t, pool)
+	exec(t, t.Context(), pool, "insert into orders values (1)")
+	request(t, kit, func(ctx context.Context) {
+		if _, err := pool.Exec(ctx, "insert into orders values ($1)", 1); err == nil {
+			t.Fatal("no error")
+		}
+	})
+	kit.Span("INSERT orders").HasStatus(codes.Error).Has(semconv.DBResponseStatusCode("23505"), semconv.ErrorTypeKey.String("23505"))
+	kit.Series(postgres.OperationDuration, semconv.ErrorTypeKey.String("23505")).Is(1)
+}
+
+func TestADeadlineIsATimeout(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	conn, err := pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	const ofPool = "db.client.connection.pool.name=orders db.system.name=postgresql"
-	pending := func() float64 { return k.series(t, "db.client.connection.pending_requests")[ofPool] }
-	ctx, giveUp := context.WithCancel(t.Context())
-	defer giveUp()
-	waiting := make(chan error)
-	go func() {
-		_, err := pool.Exec(ctx, "select 1")
-		waiting <- err
-	}()
-	for pending() != 1 {
-		runtime.Gosched()
-	}
-	count := k.series(t, "db.client.connection.count")
-	const state = "db.client.connection.pool.name=orders db.client.connection.state=%s db.system.name=postgresql"
-	if count[fmt.Sprintf(state, "used")] != 1 || count[fmt.Sprintf(state, "idle")] != 0 {
-		t.Errorf("connections %v, want 1 used and 0 idle", count)
-	}
-	giveUp()
-	if err := <-waiting; err == nil {
-		t.Fatal("a connection came from nowhere")
-	}
-	expired, stop := context.WithDeadline(t.Context(), time.Now())
-	defer stop()
-	if _, err := pool.Exec(expired, "select 1"); err == nil {
-		t.Fatal("a connection came from nowhere")
-	}
-	held.Release()
-	for name, want := range map[string]float64{"max": 1, "pending_requests": 0, "timeouts": 1, "create_time": 1, "wait_time": 2} {
-		if got := k.series(t, "db.client.connection."+name)[ofPool]; got != want {
-			t.Errorf("%s = %v, want %v", name, got, want)
+	defer conn.Release()
+	request(t, kit, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		defer cancel()
+		if _, err := conn.Exec(ctx, "select pg_sleep(60)"); err == nil {
+			t.Fatal("no error")
 		}
+	})
+	kit.Span("SELECT").Has(semconv.ErrorTypeKey.String("timeout"))
+}
+
+// A text with a value in it, built by hand, is a series for each value elsewhere.
+func TestValuesDoNotMultiplySeries(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	table(t, pool)
+	for _, id := range []string{"1", "2", "3"} {
+		exec(t, t.Context(), pool, "select * from orders where id = "+id+" and note = 'note "+id+"'")
+	}
+	kit.Series(postgres.OperationDuration, semconv.DBQuerySummary("SELECT orders")).Is(3)
+}
+
+func TestTheCatalogIsRight(t *testing.T) {
+	if err := postgres.Catalog.Err(); err != nil {
+		t.Error(err)
 	}
 }
 
+func TestTelemetryKeepsToTheConventions(t *testing.T) {
+	kit := otelkittest.New(t)
+	pool := open(t, kit, postgres.Config{})
+	table(t, pool)
+	request(t, kit, func(ctx context.Context) {
+		exec(t, ctx, pool, "select * from orders where id = $1", 1)
+		_, _ = pool.Exec(ctx, "select * from nothing")
+		var batch pgx.Batch
+		batch.Queue("delete from orders")
+		batch.Queue("select 1")
+		if err := pool.SendBatch(ctx, &batch).Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	known := []string{
+		"not_stable:db.client.connection.pool.name", // the conventions have no stable attributes of pools
+		"not_stable:db.client.connection.state",
+		"undefined_enum_variant:error.type", // which is open; an SQLSTATE is what they ask for
+	}
+	for _, finding := range kit.Lint(otelkittest.Registry{}) {
+		if !slices.Contains(known, finding.ID+":"+finding.Attribute) {
+			t.Error(finding)
+		}
+	}
+	kit.ScoresAtLeast(100)
+	kit.NoOpenSpans()
+	kit.ExemplarsResolve()
+}
+
 func TestAClosedPoolIsNotObservedForEver(t *testing.T) {
-	k := newKit()
+	kit := otelkittest.New(t)
 	func() {
-		pool, err := postgres.Open(t.Context(), postgres.Config{URL: pgtest.URL(t), Kit: k})
+		pool, err := postgres.Open(t.Context(), postgres.Config{URL: pgtest.URL(t), Kit: kit})
 		if err != nil {
 			t.Fatal(err)
 		}
 		pool.Close()
 	}()
-	for len(k.series(t, "db.client.connection.max")) > 0 {
+	open := kit.Total(postgres.ConnectionMax)
+	for open.Value() > 0 {
 		runtime.GC()
 	}
 }
 
 func TestTheSearchPathIsSet(t *testing.T) {
-	pool := open(t, newKit(), postgres.Config{SearchPath: "payments"})
+	pool := open(t, otelkittest.New(t), postgres.Config{SearchPath: "payments"})
 	var path string
 	if err := pool.QueryRow(t.Context(), "show search_path").Scan(&path); err != nil || path != "payments" {
 		t.Errorf("search_path %q, %v", path, err)
@@ -408,11 +484,5 @@ func TestADatabaseThatCannotBeReachedIsAnErrorWithoutThePassword(t *testing.T) {
 				t.Errorf("error %v, want it to say %q and not the password", err, tt.want)
 			}
 		})
-	}
-}
-
-func TestTheCatalogIsRight(t *testing.T) {
-	if err := postgres.Catalog.Err(); err != nil {
-		t.Error(err)
 	}
 }

@@ -4,31 +4,29 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/otelkit/kit/otelkit/internal/dbclient"
-	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// tracer is what pgx calls around everything that it does. Spans are otelpgx's;
-// its metrics are off, since they have no units and names of their own. What it
-// leaves out of a span is added here: error.type and the status code.
-//
-// otelpgx also traces acquiring, connecting and preparing, and each statement of a
-// batch once more. Those of its methods are not called.
+// scope is the instrumentation scope of spans.
+const scope = "github.com/otelkit/kit/otelkit/postgres"
+
+// tracer is what pgx calls around everything that it does.
 type tracer struct {
-	target dbclient.Target
-	kit    dbclient.Recorder
-	spans  *otelpgx.Tracer
-	pool   dbclient.PoolAttrs
+	target     dbclient.Target
+	statements statements
+	kit        dbclient.Recorder
+	spans      dbclient.Tracer
+	pool       dbclient.PoolAttrs
 
 	pending  atomic.Int64
 	timeouts atomic.Int64
@@ -38,125 +36,214 @@ var (
 	_ pgx.QueryTracer       = (*tracer)(nil)
 	_ pgx.BatchTracer       = (*tracer)(nil)
 	_ pgx.CopyFromTracer    = (*tracer)(nil)
+	_ pgx.PrepareTracer     = (*tracer)(nil)
 	_ pgx.ConnectTracer     = (*tracer)(nil)
 	_ pgxpool.AcquireTracer = (*tracer)(nil)
+	_ pgxpool.ReleaseTracer = (*tracer)(nil)
 )
 
 func newTracer(kit Kit, target dbclient.Target) *tracer {
-	t := &tracer{target: target, pool: dbclient.PoolAttrs{System: target.System, Pool: target.Pool}}
+	t := &tracer{
+		target:     target,
+		statements: statements{target: target.Attributes()},
+		pool:       dbclient.PoolAttrs{System: target.System, Pool: target.Pool},
+	}
 	provider := otel.GetTracerProvider()
 	if kit != nil {
 		t.kit, provider = kit, kit.TracerProvider()
 	}
-	t.spans = otelpgx.NewTracer(
-		otelpgx.WithTracerProvider(provider),
-		otelpgx.WithMeterProvider(metricnoop.NewMeterProvider()),
-		otelpgx.WithSpanNameCtxFunc(func(_ context.Context, sql string) string { return operationOf(sql) }),
-		otelpgx.WithDisableConnectionDetailsInAttributes(), // the same for all, so given once
-		otelpgx.WithTracerAttributes(target.Attributes()...),
-	)
+	t.spans = dbclient.NewTracer(provider, scope)
 	return t
 }
 
-// call is one of the things that pgx does, under way.
+// call is a call of the database under way, and the context that it goes on in:
+// one allocation instead of the three of context.WithValue.
 type call struct {
-	operation string
-	start     time.Time
+	context.Context
+	summary summary
+	start   time.Time
+	span    trace.Span              // nil if it has none
+	late    []trace.SpanStartOption // of the span that it may yet have
+	ping    bool                    // it is not told of
+	conn    *connection
 }
 
 type callKey struct{}
 
-func begin(ctx context.Context, operation string) context.Context {
-	return context.WithValue(ctx, callKey{}, call{operation, time.Now()})
+// Value returns the call, or what the context around it holds.
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
 }
 
-// end records a call and adds to its span, if it has one: the span in ctx records
-// exactly if otelpgx started it.
+// slow is when a statement that begins or ends a transaction is worth a span.
+const slow = 5 * time.Millisecond
+
+// begin starts a call, with a span if the context has one to put it below.
+func (t *tracer) begin(ctx context.Context, conn *pgx.Conn, s summary, options []trace.SpanStartOption, bracket bool) context.Context {
+	c := &call{Context: ctx, summary: s, start: time.Now(), conn: connectionOf(conn)}
+	switch {
+	case !t.spans.Wants(ctx):
+	case bracket:
+		c.late = options
+	default:
+		c.Context, c.span = t.span(ctx, c, options)
+	}
+	return c
+}
+
+// span starts the span of a call.
+func (t *tracer) span(ctx context.Context, c *call, options []trace.SpanStartOption) (context.Context, trace.Span) {
+	ctx, span := t.spans.Start(ctx, c.summary.spanName(), c.start, options)
+	if wait := c.conn.takeWait(); wait >= dbclient.NoticedWait {
+		span.SetAttributes(dbclient.WaitKey.Float64(wait.Seconds()))
+	}
+	return ctx, span
+}
+
+// end records a call and ends its span.
 func (t *tracer) end(ctx context.Context, err error) {
-	c, ok := ctx.Value(callKey{}).(call)
-	if !ok {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok || c.ping {
 		return
 	}
 	failure := failureOf(err)
-	failure.Mark(trace.SpanFromContext(ctx))
-	t.target.Record(dbclient.Recording(ctx, t.kit), c.start, c.operation, failure)
+	duration := t.target.Record(dbclient.Recording(c.Context, t.kit), c.start, c.summary.operation, c.summary.text, failure)
+	if c.late != nil && (failure.Type != "" || duration >= slow) {
+		_, c.span = t.span(c.Context, c, c.late)
+	}
+	if c.span == nil {
+		return
+	}
+	failure.Mark(c.span)
+	c.span.End(trace.WithTimestamp(c.start.Add(duration)))
 }
 
+// TraceQueryStart starts the call of a statement.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	return begin(t.spans.TraceQueryStart(ctx, conn, data), operationOf(data.SQL))
+	s := t.statement(conn, data.SQL)
+	if s.ping {
+		return &call{Context: ctx, ping: true} // which hides the acquiring that it is part of
+	}
+	return t.begin(ctx, conn, s.summary, s.options, s.bracket)
 }
 
-func (t *tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+// statement returns what is known of a text, or of the statement that was
+// prepared under it as a name.
+func (t *tracer) statement(conn *pgx.Conn, sql string) *statement {
+	s := t.statements.of(sql)
+	if s.ping {
+		return s
+	}
+	if prepared := connectionOf(conn).prepared(sql); prepared != nil {
+		return prepared
+	}
+	return s
+}
+
+// TraceQueryEnd ends the call of a statement. It comes when the rows are closed,
+// so that a call takes until its last row was read.
+func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	t.end(ctx, data.Err)
-	t.spans.TraceQueryEnd(ctx, conn, data)
 }
 
+// TraceBatchStart starts the call of a batch.
 func (t *tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	ctx = t.started(ctx, t.spans.TraceBatchStart(ctx, conn, data), "BATCH")
-	return begin(ctx, "BATCH")
+	queries := data.Batch.QueuedQueries
+	if len(queries) == 1 { // one is no batch, say the conventions
+		s := t.statement(conn, queries[0].SQL)
+		return t.begin(ctx, conn, s.summary, s.options, false)
+	}
+	all := make([]*statement, len(queries))
+	for i, q := range queries {
+		all[i] = t.statement(conn, q.SQL)
+	}
+	s, query := together(all)
+	var options []trace.SpanStartOption
+	if t.spans.Wants(ctx) {
+		options = spanOptions(t.statements.target, s, query, semconv.DBOperationBatchSize(len(queries)))
+	}
+	return t.begin(ctx, conn, s, options, false)
 }
 
+// together sums up the statements of a batch, by the conventions: what all have
+// in common stays.
+func together(all []*statement) (summary, string) {
+	var s summary
+	var query string
+	for i, one := range all {
+		if i == 0 {
+			s, query = one.summary, one.query
+			continue
+		}
+		if one.text != s.text {
+			s.text = ""
+		}
+		if one.operation != s.operation {
+			s.operation = ""
+		}
+		if one.collection != s.collection {
+			s.collection = ""
+		}
+	}
+	if slices.ContainsFunc(all, func(one *statement) bool { return one.query != query }) {
+		query = joined(all)
+	}
+	s.text = strings.TrimSpace("BATCH " + s.text)
+	s.operation = strings.TrimSpace("BATCH " + s.operation)
+	return s, query
+}
+
+// joined writes the texts of a batch one behind the other.
+func joined(all []*statement) string {
+	var b strings.Builder
+	for i, s := range all {
+		if b.Len()+len("; ")+len(s.query) > maxQuery-len("; ...") {
+			b.WriteString("; ...")
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(s.query)
+	}
+	return b.String()
+}
+
+// TraceBatchQuery does nothing: a batch is one call.
 func (t *tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 
-func (t *tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchEndData) {
+// TraceBatchEnd ends the call of a batch.
+func (t *tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
 	t.end(ctx, data.Err)
-	t.spans.TraceBatchEnd(ctx, conn, data)
 }
 
+// TraceCopyFromStart starts the call of a copy.
 func (t *tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
-	ctx = t.started(ctx, t.spans.TraceCopyFromStart(ctx, conn, data), "COPY")
-	return begin(ctx, "COPY")
-}
-
-func (t *tracer) TraceCopyFromEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromEndData) {
-	t.end(ctx, data.Err)
-	t.spans.TraceCopyFromEnd(ctx, conn, data)
-}
-
-// started renames the span that otelpgx started, if it did.
-func (t *tracer) started(before, ctx context.Context, name string) context.Context {
-	if span := trace.SpanFromContext(ctx); span != trace.SpanFromContext(before) {
-		span.SetName(name)
+	table := strings.Join(data.TableName, ".")
+	s := summary{text: "COPY " + table, operation: "COPY", collection: table}
+	var options []trace.SpanStartOption
+	if t.spans.Wants(ctx) {
+		options = spanOptions(t.statements.target, s, "")
 	}
+	return t.begin(ctx, conn, s, options, false)
+}
+
+// TraceCopyFromEnd ends the call of a copy.
+func (t *tracer) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceCopyFromEndData) {
+	t.end(ctx, data.Err)
+}
+
+// TracePrepareStart learns the name of a statement.
+func (t *tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+	connectionOf(conn).prepare(data.Name, func() *statement { return t.statements.of(data.SQL) })
 	return ctx
 }
 
-func (t *tracer) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
-	return begin(ctx, "")
-}
-
-func (t *tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
-	if c, ok := ctx.Value(callKey{}).(call); ok && data.Err == nil {
-		dbclient.ConnectionCreateTime.Record(dbclient.Recording(ctx, t.kit), time.Since(c.start).Seconds(), t.pool)
-	}
-}
-
-func (t *tracer) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	t.pending.Add(1)
-	return begin(ctx, "")
-}
-
-func (t *tracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
-	t.pending.Add(-1)
-	if errors.Is(data.Err, context.DeadlineExceeded) {
-		t.timeouts.Add(1)
-	}
-	if c, ok := ctx.Value(callKey{}).(call); ok && data.Err == nil {
-		dbclient.ConnectionWaitTime.Record(dbclient.Recording(ctx, t.kit), time.Since(c.start).Seconds(), t.pool)
-	}
-}
-
-// state tells the state of the pool. The tracer does not hold the pool itself.
-func (t *tracer) state(pool *pgxpool.Pool) dbclient.PoolState {
-	s := pool.Stat()
-	return dbclient.PoolState{
-		Idle:     int64(s.IdleConns()),
-		Used:     int64(s.AcquiredConns()),
-		Max:      int64(s.MaxConns()),
-		Pending:  t.pending.Load(),
-		Timeouts: t.timeouts.Load(),
-	}
-}
+// TracePrepareEnd does nothing.
+func (t *tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
 
 // failureOf says why a statement failed. An SQLSTATE is the database's own code.
 func failureOf(err error) dbclient.Failure {
@@ -167,28 +254,4 @@ func failureOf(err error) dbclient.Failure {
 		return dbclient.Failure{Status: answer.Code, Type: answer.Code}
 	}
 	return dbclient.Failure{Type: dbclient.ErrorType(err)}
-}
-
-// operations are the first words that statements are told apart by. A statement
-// may begin with any word, if it is wrong.
-var operations = []string{
-	"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "CALL", "COPY", "EXECUTE",
-	"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "SHOW", "RESET", "LOCK", "LISTEN", "UNLISTEN", "NOTIFY",
-	"CREATE", "ALTER", "DROP", "TRUNCATE", "GRANT", "REVOKE", "EXPLAIN", "ANALYZE", "VACUUM", "REFRESH", "DO",
-	"DECLARE", "FETCH", "CLOSE", "PREPARE", "DEALLOCATE", "DISCARD",
-}
-
-// operationOf returns the operation of a statement: its first word.
-func operationOf(sql string) string {
-	word := otelpgx.SQLOperationName(context.Background(), sql)
-	for i := range word {
-		if c := word[i]; c < 'A' || c > 'Z' {
-			word = word[:i] // as in "VALUES(1)" and "COMMIT;"
-			break
-		}
-	}
-	if !slices.Contains(operations, word) {
-		return metrics.Other
-	}
-	return word
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/otelkit/kit/otelkit/internal/dbclient"
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -21,9 +20,10 @@ const scope = "github.com/otelkit/kit/otelkit/redisdb"
 // hook is what go-redis calls around everything that it does.
 type hook struct {
 	target     dbclient.Target
-	attributes []attribute.KeyValue
-	tracer     trace.Tracer
+	pool       dbclient.PoolAttrs
+	spans      dbclient.Tracer
 	recorder   dbclient.Recorder
+	operations operations
 }
 
 func newHook(kit Kit, target dbclient.Target) *hook {
@@ -33,9 +33,10 @@ func newHook(kit Kit, target dbclient.Target) *hook {
 	}
 	return &hook{
 		target:     target,
-		attributes: target.Attributes(),
-		tracer:     provider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)),
+		pool:       dbclient.PoolAttrs{System: target.System, Pool: target.Pool},
+		spans:      dbclient.NewTracer(provider, scope),
 		recorder:   recorderOf(kit),
+		operations: operations{target: target.Attributes()},
 	}
 }
 
@@ -53,8 +54,7 @@ func (h *hook) DialHook(next redis.DialHook) redis.DialHook {
 		start := time.Now()
 		conn, err := next(ctx, network, addr)
 		if err == nil {
-			dbclient.ConnectionCreateTime.Record(dbclient.Recording(ctx, h.recorder), time.Since(start).Seconds(),
-				dbclient.PoolAttrs{System: h.target.System, Pool: h.target.Pool})
+			dbclient.ConnectionCreateTime.Record(dbclient.Recording(ctx, h.recorder), time.Since(start).Seconds(), h.pool)
 		}
 		return conn, err
 	}
@@ -66,7 +66,10 @@ func (h *hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if isSetup(cmd) {
 			return next(ctx, cmd)
 		}
-		return h.observe(ctx, operationOf(cmd), 0, func(ctx context.Context) error { return next(ctx, cmd) })
+		c := h.begin(ctx, h.operations.of("", cmd.Name()), 1)
+		err := next(c, cmd)
+		h.end(c, err)
+		return err
 	}
 }
 
@@ -76,41 +79,58 @@ func (h *hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 		if len(cmds) > 0 && isSetup(cmds[0]) {
 			return next(ctx, cmds)
 		}
-		operation, size := "PIPELINE", len(cmds)
-		if size > 0 && cmds[0].Name() == "multi" { // go-redis puts "multi" and "exec" around a transaction
-			operation, size = "MULTI", size-2
-		}
-		return h.observe(ctx, operation, size, func(ctx context.Context) error { return next(ctx, cmds) })
+		c := h.begin(ctx, h.operations.ofBatch(cmds), batchSize(cmds))
+		err := next(c, cmds)
+		h.end(c, err)
+		return err
 	}
 }
 
-// observe runs a call within its span and records it. batch is the number of
-// commands in a batch.
-func (h *hook) observe(ctx context.Context, operation string, batch int, call func(context.Context) error) error {
-	ctx = dbclient.Recording(ctx, h.recorder)
-	start := time.Now()
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		err := call(ctx)
-		h.target.Record(ctx, start, operation, failureOf(err))
-		return err
+// call is a command or batch under way, and the context that it goes on in.
+type call struct {
+	context.Context
+	hook      *hook
+	operation *operation
+	start     time.Time
+	span      trace.Span    // nil if it has none
+	wait      time.Duration // for a connection
+}
+
+type callKey struct{}
+
+// Value returns the call, or what the context around it holds.
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c
 	}
-	ctx, span := h.tracer.Start(ctx, operation,
-		trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithTimestamp(start),
-		trace.WithAttributes(h.attributes...),
-	)
-	err := call(ctx)
+	return c.Context.Value(key)
+}
+
+// begin starts a call, with a span if the context has one to put it below.
+func (h *hook) begin(ctx context.Context, operation *operation, size int) *call {
+	c := &call{Context: dbclient.Recording(ctx, h.recorder), hook: h, operation: operation, start: time.Now()}
+	if !h.spans.Wants(ctx) {
+		return c
+	}
+	c.Context, c.span = h.spans.Start(c.Context, operation.name, c.start, operation.options)
+	if size != 1 { // one is no batch, say the conventions
+		c.span.SetAttributes(semconv.DBOperationBatchSize(size))
+	}
+	return c
+}
+
+// end records a call and ends its span.
+func (h *hook) end(c *call, err error) {
 	failure := failureOf(err)
-	duration := h.target.Record(ctx, start, operation, failure)
-	if span.IsRecording() {
-		span.SetAttributes(semconv.DBOperationName(operation))
-		if batch > 1 { // one is no batch, say the conventions
-			span.SetAttributes(semconv.DBOperationBatchSize(batch))
-		}
-		failure.Mark(span)
+	duration := h.target.Record(c.Context, c.start, c.operation.name, "", failure)
+	if c.span == nil {
+		return
 	}
-	span.End(trace.WithTimestamp(start.Add(duration)))
-	return err
+	if c.wait >= dbclient.NoticedWait {
+		c.span.SetAttributes(dbclient.WaitKey.Float64(c.wait.Seconds()))
+	}
+	failure.Mark(c.span)
+	c.span.End(trace.WithTimestamp(c.start.Add(duration)))
 }
 
 // isSetup says whether a command sets up a new connection: go-redis sends those
@@ -124,14 +144,13 @@ func isSetup(cmd redis.Cmder) bool {
 	}
 }
 
-// operationOf returns the name of a command. Names are written in the code, not
-// sent by anybody.
-func operationOf(cmd redis.Cmder) string { return strings.ToUpper(cmd.Name()) }
-
 // failureOf says why a call failed. That there is no such key is an answer.
 func failureOf(err error) dbclient.Failure {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return dbclient.Failure{}
+	}
+	if errors.Is(err, redis.ErrPoolTimeout) {
+		return dbclient.Failure{Type: "pool_timeout"}
 	}
 	if answer, ok := errors.AsType[redis.Error](err); ok {
 		if prefix := prefixOf(answer.Error()); prefix != "" {

@@ -11,7 +11,10 @@ var (
 	OperationDuration    = dbclient.OperationDuration
 	ConnectionCount      = dbclient.ConnectionCount
 	ConnectionMax        = dbclient.ConnectionMax
+	ConnectionIdleMin    = dbclient.ConnectionIdleMin
+	ConnectionIdleMax    = dbclient.ConnectionIdleMax
 	ConnectionPending    = dbclient.ConnectionPending
 	ConnectionTimeouts   = dbclient.ConnectionTimeouts
+	ConnectionWaitTime   = dbclient.ConnectionWaitTime
 	ConnectionCreateTime = dbclient.ConnectionCreateTime
 )

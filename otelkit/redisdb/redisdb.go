@@ -13,25 +13,42 @@
 // [Config.Timeout] for each of connecting, waiting for a connection, writing and
 // reading; it is tried twice.
 //
-// Spans are named after the command and never hold its keys or values. There are
-// none for connecting and for what a connection is set up with, and a command
-// whose context holds no span has none: Redis is asked by background work as well,
-// whose traces would be one span each. They are this package's own, since
-// redisotel's (v9.23) carry attributes of semantic conventions v1.24, such as
-// db.system and db.statement, which today's queries do not find.
+// # Spans
 //
-// Metrics are OpenTelemetry's db.client.* (semantic conventions v1.43.0), shared
-// with otelkit/postgres:
+// Spans are named after the command and never hold its keys or values. A pipeline
+// or transaction is one, with the number of its commands: "PIPELINE SET" if all
+// are of one name, else "PIPELINE". There are none for connecting and for what a
+// connection is set up with, and a command whose context holds no span has none:
+// Redis is asked by background work as well, whose traces would be one span each.
+// How long a command waited for its connection is an attribute of its span from
+// 1 ms on (otelkit.db.connection_wait, in seconds).
+//
+// # Metrics
+//
+// They are OpenTelemetry's db.client.* (semantic conventions v1.43.0), shared with
+// otelkit/postgres:
 //
 //	db.client.operation.duration           commands and pipelines, retries included
 //	db.client.connection.count             idle and used connections
 //	db.client.connection.max               Config.PoolSize
+//	db.client.connection.idle.max          what the URL says as max_idle_conns, else Config.PoolSize
+//	db.client.connection.idle.min          what the URL says as min_idle_conns
 //	db.client.connection.pending_requests  calls that wait for a connection
 //	db.client.connection.timeouts          calls that gave up waiting
-//	db.client.connection.create_time       how long connecting took
+//	db.client.connection.wait_time         how long a call waited for its turn, connecting not included
+//	db.client.connection.create_time       how long connecting took, without the greeting that follows
 //
-// db.client.connection.wait_time has no series of Redis: go-redis tells the sum of
-// the waiting, not each wait.
+// db.client.connection.use_time has no series of Redis: go-redis does not tell when
+// a connection is returned.
+//
+// # What is global
+//
+// go-redis has one logger and one recorder of measurements (redis.SetLogger,
+// redis.SetOTelRecorder) for the process. The first Open takes both: complaints,
+// which go-redis would write to stderr, one for each connection that it cannot
+// make, go to the logger of the Kit that was given last, once a minute and kind;
+// and wait_time comes from the recorder. A service that wants either for itself
+// sets it after the first Open.
 package redisdb
 
 import (
@@ -39,6 +56,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"time"
@@ -52,6 +70,7 @@ import (
 
 // Kit is what Open needs of a *otelkit.Kit.
 type Kit interface {
+	Logger() *slog.Logger
 	TracerProvider() trace.TracerProvider
 	Recorder() *metrics.Recorder
 }
@@ -98,6 +117,7 @@ func open(ctx context.Context, cfg Config) (*redis.Client, dbclient.Target, erro
 	// Notifications of Redis Enterprise, which each connection would ask for.
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
+	observeProcess(cfg.Kit)
 	target := targetOf(options, cfg.Name)
 	client := redis.NewClient(options)
 	client.AddHook(newHook(cfg.Kit, target))
@@ -120,11 +140,13 @@ func targetOf(options *redis.Options, name string) dbclient.Target {
 
 // state tells the state of a client's pool.
 func state(client *redis.Client) dbclient.PoolState {
-	s := client.PoolStats()
+	s, options := client.PoolStats(), client.Options()
 	return dbclient.PoolState{
 		Idle:     int64(s.IdleConns),
 		Used:     int64(s.TotalConns) - int64(s.IdleConns),
-		Max:      int64(client.Options().PoolSize),
+		Max:      int64(options.PoolSize),
+		IdleMin:  int64(options.MinIdleConns),
+		IdleMax:  int64(options.MaxIdleConns),
 		Pending:  int64(s.PendingRequests),
 		Timeouts: int64(s.Timeouts),
 	}

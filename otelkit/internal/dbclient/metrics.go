@@ -34,8 +34,11 @@ type OperationAttrs struct {
 	System    System `attr:"db.system.name"`
 	Namespace string `attr:"db.namespace,omitempty,limit=20"`
 	Operation string `attr:"db.operation.name,omitempty,limit=60"`
-	Server    string `attr:"server.address,omitempty,limit=20"`
-	Port      int    `attr:"server.port,omitempty,limit=20"`
+	// Summary tells statements apart. A service has as many as its code has
+	// statements; one that makes table names up as it goes has 100 at most.
+	Summary string `attr:"db.query.summary,omitempty,limit=100"`
+	Server  string `attr:"server.address,omitempty,limit=20"`
+	Port    int    `attr:"server.port,omitempty,limit=20"`
 	// Status is the database's own code of a failure, such as an SQLSTATE.
 	Status string `attr:"db.response.status_code,omitempty,limit=40"`
 	// Error is why the call failed: the status code, else what kept the client
@@ -64,7 +67,7 @@ var (
 		Unit:    "s",
 		Help:    "How long calls of a database took, from sending the query to the end of its result.",
 		Buckets: metrics.OperationBuckets(),
-		Limit:   500,
+		Limit:   1000,
 	})
 	ConnectionCount = metrics.NewObservableUpDownCounter[ConnectionAttrs](Catalog, metrics.Definition{
 		Name: "db.client.connection.count",
@@ -75,6 +78,16 @@ var (
 		Name: "db.client.connection.max",
 		Unit: "{connection}",
 		Help: "Connections that a pool may have at most.",
+	})
+	ConnectionIdleMin = metrics.NewObservableUpDownCounter[PoolAttrs](Catalog, metrics.Definition{
+		Name: "db.client.connection.idle.min",
+		Unit: "{connection}",
+		Help: "Idle connections that a pool keeps at least.",
+	})
+	ConnectionIdleMax = metrics.NewObservableUpDownCounter[PoolAttrs](Catalog, metrics.Definition{
+		Name: "db.client.connection.idle.max",
+		Unit: "{connection}",
+		Help: "Idle connections that a pool keeps at most.",
 	})
 	ConnectionPending = metrics.NewObservableUpDownCounter[PoolAttrs](Catalog, metrics.Definition{
 		Name: "db.client.connection.pending_requests",
@@ -96,6 +109,12 @@ var (
 		Name:    "db.client.connection.create_time",
 		Unit:    "s",
 		Help:    "How long it took to make a new connection for a pool.",
+		Buckets: metrics.OperationBuckets(),
+	})
+	ConnectionUseTime = metrics.NewHistogram[PoolAttrs](Catalog, metrics.Definition{
+		Name:    "db.client.connection.use_time",
+		Unit:    "s",
+		Help:    "How long a connection was out of its pool, from being acquired to being returned.",
 		Buckets: metrics.OperationBuckets(),
 	})
 )

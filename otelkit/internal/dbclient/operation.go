@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // Target is the database that a client calls.
@@ -43,13 +44,52 @@ type Failure struct {
 	Type   string // Status, else what kept the client from an answer; "" is success
 }
 
+// Tracer starts the spans of calls. The zero value starts none.
+type Tracer struct{ tracer trace.Tracer }
+
+// NewTracer returns a tracer of a scope. Of the provider that does nothing it is
+// one that starts none, which saves a call 4 allocations.
+func NewTracer(provider trace.TracerProvider, scope string) Tracer {
+	if _, none := provider.(noop.TracerProvider); none {
+		return Tracer{}
+	}
+	return Tracer{provider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
+}
+
+// Wants says whether a call in this context is to have a span: whether there is
+// one to put it below, which is recorded or of another process. Background work
+// has none; its calls would be traces of one span each.
+func (t Tracer) Wants(ctx context.Context) bool {
+	if t.tracer == nil {
+		return false
+	}
+	span := trace.SpanFromContext(ctx)
+	return span.IsRecording() || span.SpanContext().IsRemote()
+}
+
+// Start starts a span that is wanted, as of a time that the call is measured from
+// as well.
+func (t Tracer) Start(ctx context.Context, name string, at time.Time, options []trace.SpanStartOption) (context.Context, trace.Span) {
+	return t.tracer.Start(ctx, name, append(options[:len(options):len(options)], trace.WithTimestamp(at))...)
+}
+
+// WaitKey is the attribute of a call that had to wait for its connection: how
+// long, in seconds. The conventions have the metric db.client.connection.wait_time
+// and no attribute.
+const WaitKey = attribute.Key("otelkit.db.connection_wait")
+
+// NoticedWait is from when on a wait is told: an idle connection is had in
+// microseconds.
+const NoticedWait = time.Millisecond
+
 // Record records a call that ended now, and returns how long it took.
-func (t Target) Record(ctx context.Context, start time.Time, operation string, failure Failure) time.Duration {
+func (t Target) Record(ctx context.Context, start time.Time, operation, summary string, failure Failure) time.Duration {
 	duration := time.Since(start)
 	OperationDuration.Record(ctx, duration.Seconds(), OperationAttrs{
 		System:    t.System,
 		Namespace: t.Namespace,
 		Operation: operation,
+		Summary:   summary,
 		Server:    t.Server,
 		Port:      t.Port,
 		Status:    failure.Status,

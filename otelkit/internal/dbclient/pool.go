@@ -1,6 +1,7 @@
 package dbclient
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"weak"
@@ -14,6 +15,8 @@ type PoolState struct {
 	Idle     int64 // connections that wait for a call
 	Used     int64 // connections that serve one
 	Max      int64 // most connections
+	IdleMin  int64 // fewest idle connections
+	IdleMax  int64 // most idle connections; 0 is Max
 	Pending  int64 // calls that wait for a connection
 	Timeouts int64 // calls that gave up waiting, since the pool was made
 }
@@ -48,6 +51,12 @@ func ObservePool[P any](ctx context.Context, target Target, pool *P, state func(
 	}))
 	keep(ConnectionMax.Register(ctx, func(_ context.Context, observe func(float64, PoolAttrs)) error {
 		return now(func(s PoolState) { observe(float64(s.Max), attrs) })
+	}))
+	keep(ConnectionIdleMin.Register(ctx, func(_ context.Context, observe func(float64, PoolAttrs)) error {
+		return now(func(s PoolState) { observe(float64(s.IdleMin), attrs) })
+	}))
+	keep(ConnectionIdleMax.Register(ctx, func(_ context.Context, observe func(float64, PoolAttrs)) error {
+		return now(func(s PoolState) { observe(float64(cmp.Or(s.IdleMax, s.Max)), attrs) })
 	}))
 	keep(ConnectionPending.Register(ctx, func(_ context.Context, observe func(float64, PoolAttrs)) error {
 		return now(func(s PoolState) { observe(float64(s.Pending), attrs) })
