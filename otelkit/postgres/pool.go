@@ -50,14 +50,14 @@ func (c *connection) takeWait() time.Duration {
 
 // prepare notes the statement that a name stands for. pgx's own names are left
 // out: they do not come in place of a text.
-func (c *connection) prepare(name string, read func() *statement) {
+func (c *connection) prepare(name string, s *statement) {
 	if c == nil || name == "" || strings.HasPrefix(name, "stmtcache_") || len(c.names) >= maxNames {
 		return
 	}
 	if c.names == nil {
 		c.names = map[string]*statement{}
 	}
-	c.names[name] = read()
+	c.names[name] = s
 }
 
 // prepared returns the statement that a name stands for, nil if it is none.

@@ -5,6 +5,8 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"net/url"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
+	"github.com/otelkit/kit/otelkit/internal/dbclient/dbclienttest"
 	"github.com/otelkit/kit/otelkit/otelkittest"
 	"github.com/otelkit/kit/otelkit/postgres"
 	"go.opentelemetry.io/otel/codes"
@@ -26,13 +29,6 @@ func hold(t *testing.T, pool *pgxpool.Pool) *pgxpool.Conn {
 		t.Fatal(err)
 	}
 	return conn
-}
-
-// until waits for what another goroutine does.
-func until(holds func() bool) {
-	for !holds() {
-		runtime.Gosched()
-	}
 }
 
 func TestThePoolIsObserved(t *testing.T) {
@@ -53,7 +49,7 @@ func TestThePoolIsObserved(t *testing.T) {
 		_, err := pool.Exec(ctx, "select 1")
 		waiting <- err
 	}()
-	until(func() bool { return pending.Value() == 1 })
+	dbclienttest.Until(func() bool { return pending.Value() == 1 })
 	giveUp()
 	if err := <-waiting; err == nil {
 		t.Fatal("a connection came from nowhere")
@@ -84,7 +80,7 @@ func TestAStatementTellsHowLongItWaitedForItsConnection(t *testing.T) {
 
 	started := make(chan struct{})
 	ended := make(chan error)
-	go request(t, kit, func(ctx context.Context) {
+	go dbclienttest.Request(t, kit, func(ctx context.Context) {
 		close(started)
 		_, err := pool.Exec(ctx, "select 1")
 		if err == nil {
@@ -94,7 +90,7 @@ func TestAStatementTellsHowLongItWaitedForItsConnection(t *testing.T) {
 	})
 	<-started
 	pending := kit.Series(postgres.ConnectionPending)
-	until(func() bool { return pending.Value() == 1 })
+	dbclienttest.Until(func() bool { return pending.Value() == 1 })
 	for since := time.Now(); time.Since(since) < 2*time.Millisecond; {
 		runtime.Gosched()
 	}
@@ -105,12 +101,7 @@ func TestAStatementTellsHowLongItWaitedForItsConnection(t *testing.T) {
 	parent := kit.Span("request")
 	waits.Grew(2).ExemplarOf(parent)
 	span := kit.Span("SELECT").ChildOf(parent)
-	told, waited := 0.0, waits.Sum()-before
-	for _, a := range span.Attributes() {
-		if a.Key == "otelkit.db.connection_wait" {
-			told = a.Value.AsFloat64()
-		}
-	}
+	told, waited := dbclienttest.Waited(span), waits.Sum()-before
 	if told < 0.002 || told > waited {
 		t.Errorf("the span tells of %v s, the histogram of %v s; want the same, at least 2 ms", told, waited)
 	}
@@ -123,7 +114,7 @@ func TestAWaitInVainIsAnEventOfTheRequest(t *testing.T) {
 	kit := otelkittest.New(t)
 	pool := open(t, kit, postgres.Config{MaxConns: 1})
 	defer hold(t, pool).Release()
-	parent := request(t, kit, func(ctx context.Context) {
+	parent := dbclienttest.Request(t, kit, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
 		defer cancel()
 		if _, err := pool.Exec(ctx, "select 1"); !errors.Is(err, context.DeadlineExceeded) {
@@ -161,10 +152,10 @@ func TestACheckPassesWhenThePoolIsBusy(t *testing.T) {
 		<-done
 		conn.Release()
 	}()
-	until(func() bool { return pending.Value() == 1 })
+	dbclienttest.Until(func() bool { return pending.Value() == 1 })
 	checked := make(chan error)
 	go func() { checked <- postgres.Check(pool)(t.Context()) }()
-	until(func() bool { return pending.Value() == 2 })
+	dbclienttest.Until(func() bool { return pending.Value() == 2 })
 	held.Release()
 	if err := <-acquired; err != nil {
 		t.Fatal(err)
@@ -187,20 +178,32 @@ func TestACheckFailsWhenAllConnectionsHang(t *testing.T) {
 }
 
 func TestACheckIsNotHeldUpByADatabaseThatDoesNotAnswer(t *testing.T) {
-	proxy := newProxy(t, pgtest.URL(t))
-	pool, err := postgres.Open(t.Context(), postgres.Config{URL: proxy.url, Kit: otelkittest.New(t)})
+	proxy, address := proxied(t, pgtest.URL(t))
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: address, Kit: otelkittest.New(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	defer close(proxy.cut) // else Close waits for the database to say goodbye, for 15 s
-	proxy.swallow.Store(true)
+	defer proxy.Cut() // else Close waits for the database to say goodbye, for 15 s
+	proxy.Swallow()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	err = postgres.Check(pool)(ctx)
 	if err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// proxied puts a proxy before a database on a Unix socket.
+func proxied(t *testing.T, address string) (*dbclienttest.Proxy, string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := dbclienttest.NewProxy(t, "unix", filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432"))
+	u.Host, u.RawQuery = proxy.Addr, "sslmode=disable"
+	return proxy, u.String()
 }
 
 func TestACheckFailsWhenTheDatabaseIsGone(t *testing.T) {

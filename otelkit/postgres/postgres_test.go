@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
+	"github.com/otelkit/kit/otelkit/internal/dbclient/dbclienttest"
 	"github.com/otelkit/kit/otelkit/otelkittest"
 	"github.com/otelkit/kit/otelkit/postgres"
 	"go.opentelemetry.io/otel/attribute"
@@ -38,15 +38,6 @@ func open(t *testing.T, kit *otelkittest.Kit, cfg postgres.Config) *pgxpool.Pool
 	return pool
 }
 
-// request runs what a service does within a span of its own, and returns that.
-func request(t *testing.T, kit *otelkittest.Kit, serve func(context.Context)) *otelkittest.Span {
-	t.Helper()
-	ctx, span := kit.TracerProvider().Tracer("test").Start(t.Context(), "request", trace.WithSpanKind(trace.SpanKindServer))
-	serve(ctx)
-	span.End()
-	return kit.Span("request")
-}
-
 func exec(t *testing.T, ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) {
 	t.Helper()
 	if _, err := pool.Exec(ctx, sql, args...); err != nil {
@@ -64,7 +55,7 @@ func TestAStatementIsASpanAndAMeasurement(t *testing.T) {
 	kit := otelkittest.New(t)
 	pool := open(t, kit, postgres.Config{})
 	table(t, pool)
-	parent := request(t, kit, func(ctx context.Context) {
+	parent := dbclienttest.Request(t, kit, func(ctx context.Context) {
 		exec(t, ctx, pool, "select note from orders where id = $1 and note <> 'a secret'", 17)
 	})
 
@@ -116,7 +107,7 @@ func TestOnlyWhatTheServiceAskedForIsASpan(t *testing.T) {
 			}
 			defer held.Release()
 			calls := kit.Total(postgres.OperationDuration)
-			parent := request(t, kit, func(ctx context.Context) {
+			parent := dbclienttest.Request(t, kit, func(ctx context.Context) {
 				if err := ask(ctx, pool); err != nil {
 					t.Fatal(err)
 				}
@@ -165,7 +156,7 @@ func (c mapCarrier) Keys() []string        { return nil }
 func TestTheSpanOfAQueryEndsWhenItsRowsAreRead(t *testing.T) {
 	kit := otelkittest.New(t)
 	pool := open(t, kit, postgres.Config{})
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		rows, err := pool.Query(ctx, "select n from generate_series(1, 3) n")
 		if err != nil {
 			t.Fatal(err)
@@ -180,7 +171,7 @@ func TestTheSpanOfAQueryEndsWhenItsRowsAreRead(t *testing.T) {
 func TestAnErrorAmongTheRowsIsThatOfTheSpan(t *testing.T) {
 	kit := otelkittest.New(t)
 	pool := open(t, kit, postgres.Config{})
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		rows, err := pool.Query(ctx, "select 1 / (3 - n) from generate_series(1, 3) n")
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +191,7 @@ func TestAStatementThatWasPreparedByNameIsTheStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		if _, err := conn.Conn().Prepare(ctx, "rename", "update orders set note = $1"); err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +234,7 @@ func TestWhatABatchHasInCommonIsTold(t *testing.T) {
 			kit := otelkittest.New(t)
 			pool := open(t, kit, postgres.Config{})
 			table(t, pool)
-			request(t, kit, func(ctx context.Context) {
+			dbclienttest.Request(t, kit, func(ctx context.Context) {
 				var batch pgx.Batch
 				for _, sql := range tt.statements {
 					batch.Queue(sql)
@@ -263,7 +254,7 @@ func TestATransactionIsMeasuredAndItsStatementsAreSpans(t *testing.T) {
 	pool := open(t, kit, postgres.Config{})
 	table(t, pool)
 	transactions := kit.Series(postgres.OperationDuration, semconv.DBQuerySummary("BEGIN"))
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, "insert into orders (id) values ($1)", 1)
 			return err
@@ -282,48 +273,12 @@ func TestATransactionIsMeasuredAndItsStatementsAreSpans(t *testing.T) {
 	}
 }
 
-func TestACommitThatFailsIsASpan(t *testing.T) {
-	kit := otelkittest.New(t)
-	pool := open(t, kit, postgres.Config{})
-	exec(t, t.Context(), pool, "create table a (id int primary key, b int references a (id) deferrable initially deferred)")
-	parent := request(t, kit, func(ctx context.Context) {
-		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "insert into a values (1, 2)")
-			return err
-		})
-		if err == nil {
-			t.Fatal("no error")
-		}
-	})
-	kit.Span("COMMIT").ChildOf(parent).HasStatus(codes.Error).Has(semconv.ErrorTypeKey.String("23503"))
-}
-
-func TestACommitThatIsSlowIsASpan(t *testing.T) {
-	kit := otelkittest.New(t)
-	pool := open(t, kit, postgres.Config{})
-	exec(t, t.Context(), pool, `
-		create table a (id int);
-		create function slow() returns trigger as $$ begin perform pg_sleep(0.01); return null; end $$ language plpgsql;
-		create constraint trigger slow after insert on a deferrable initially deferred for each row execute function slow();
-	`)
-	parent := request(t, kit, func(ctx context.Context) {
-		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "insert into a values (1)")
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	kit.Span("COMMIT").ChildOf(parent).HasStatus(codes.Unset)
-}
-
 func TestAnErrorOfTheDatabaseIsItsSQLSTATE(t *testing.T) {
 	kit := otelkittest.New(t)
 	pool := open(t, kit, postgres.Config{})
 	table(t, pool)
 	exec(t, t.Context(), pool, "insert into orders values (1)")
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		if _, err := pool.Exec(ctx, "insert into orders values ($1)", 1); err == nil {
 			t.Fatal("no error")
 		}
@@ -340,7 +295,7 @@ func TestADeadlineIsATimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		defer cancel()
 		if _, err := conn.Exec(ctx, "select pg_sleep(60)"); err == nil {
@@ -371,7 +326,7 @@ func TestTelemetryKeepsToTheConventions(t *testing.T) {
 	kit := otelkittest.New(t)
 	pool := open(t, kit, postgres.Config{})
 	table(t, pool)
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		exec(t, ctx, pool, "select * from orders where id = $1", 1)
 		_, _ = pool.Exec(ctx, "select * from nothing")
 		var batch pgx.Batch
@@ -381,19 +336,7 @@ func TestTelemetryKeepsToTheConventions(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	known := []string{
-		"not_stable:db.client.connection.pool.name", // the conventions have no stable attributes of pools
-		"not_stable:db.client.connection.state",
-		"undefined_enum_variant:error.type", // which is open; an SQLSTATE is what they ask for
-	}
-	for _, finding := range kit.Lint(otelkittest.Registry{}) {
-		if !slices.Contains(known, finding.ID+":"+finding.Attribute) {
-			t.Error(finding)
-		}
-	}
-	kit.ScoresAtLeast(100)
-	kit.NoOpenSpans()
-	kit.ExemplarsResolve()
+	dbclienttest.KeepsToTheConventions(t, kit)
 }
 
 func TestAClosedPoolIsNotObservedForEver(t *testing.T) {

@@ -238,7 +238,7 @@ func (t *tracer) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 
 // TracePrepareStart learns the name of a statement.
 func (t *tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
-	connectionOf(conn).prepare(data.Name, func() *statement { return t.statements.of(data.SQL) })
+	connectionOf(conn).prepare(data.Name, t.statements.of(data.SQL))
 	return ctx
 }
 

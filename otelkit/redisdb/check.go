@@ -38,7 +38,7 @@ func Check(client *redis.Client) func(context.Context) error {
 		busy := int(stats.TotalConns)-int(stats.IdleConns) >= size
 		waited := errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, context.DeadlineExceeded)
 		switch {
-		case busy && waited && stats.Hits > before:
+		case busy && waited && stats.Hits != before:
 			return nil
 		case busy && waited:
 			return fmt.Errorf("redisdb: all %d connections of the pool are in use, and none was returned while the check waited: %w", size, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/otelkit/kit/otelkit/internal/dbclient/dbclienttest"
 	"github.com/otelkit/kit/otelkit/otelkittest"
 	"github.com/otelkit/kit/otelkit/redisdb"
 	"github.com/redis/go-redis/v9"
@@ -23,13 +24,6 @@ func hold(t *testing.T, client *redis.Client) *redis.Conn {
 		t.Fatal(err)
 	}
 	return conn
-}
-
-// until waits for what another goroutine does.
-func until(holds func() bool) {
-	for !holds() {
-		runtime.Gosched()
-	}
 }
 
 func TestThePoolIsObserved(t *testing.T) {
@@ -59,7 +53,7 @@ func TestAClosedClientIsNotObservedForEver(t *testing.T) {
 		client.Close()
 	}()
 	open := kit.Total(redisdb.ConnectionMax)
-	until(func() bool {
+	dbclienttest.Until(func() bool {
 		runtime.GC()
 		return open.Value() == 0
 	})
@@ -76,12 +70,12 @@ func TestACommandTellsHowLongItWaitedForItsConnection(t *testing.T) {
 	before := waits.Sum()
 
 	ended := make(chan struct{})
-	go request(t, kit, func(ctx context.Context) {
+	go dbclienttest.Request(t, kit, func(ctx context.Context) {
 		client.Get(ctx, "key")
 		client.Exists(ctx, "key") // which does not wait
 		close(ended)
 	})
-	until(func() bool { return pending.Value() == 1 })
+	dbclienttest.Until(func() bool { return pending.Value() == 1 })
 	for since := time.Now(); time.Since(since) < 2*time.Millisecond; {
 		runtime.Gosched()
 	}
@@ -89,12 +83,7 @@ func TestACommandTellsHowLongItWaitedForItsConnection(t *testing.T) {
 	<-ended
 	span := kit.Span("GET").ChildOf(kit.Span("request"))
 	waits.Grew(2).ExemplarOf(span)
-	told, waited := 0.0, waits.Sum()-before
-	for _, a := range span.Attributes() {
-		if a.Key == "otelkit.db.connection_wait" {
-			told = a.Value.AsFloat64()
-		}
-	}
+	told, waited := dbclienttest.Waited(span), waits.Sum()-before
 	if told < 0.002 || told > waited {
 		t.Errorf("the span tells of %v s, the histogram of %v s; want the same, at least 2 ms", told, waited)
 	}
@@ -107,7 +96,7 @@ func TestAWaitInVainIsAnErrorOfTheCommand(t *testing.T) {
 	kit := otelkittest.New(t)
 	client, _ := open(t, kit, redisdb.Config{PoolSize: 1, Timeout: time.Millisecond})
 	defer hold(t, client).Close()
-	request(t, kit, func(ctx context.Context) { client.Get(ctx, "key") })
+	dbclienttest.Request(t, kit, func(ctx context.Context) { client.Get(ctx, "key") })
 	kit.Span("GET").HasStatus(codes.Error).Has(semconv.ErrorTypeKey.String("pool_timeout"))
 	if timeouts := kit.Series(redisdb.ConnectionTimeouts).Value(); timeouts < 1 {
 		t.Errorf("%v timeouts", timeouts)
@@ -136,10 +125,10 @@ func TestACheckPassesWhenThePoolIsBusy(t *testing.T) {
 		<-done
 		conn.Close()
 	}()
-	until(func() bool { return pending.Value() == 1 })
+	dbclienttest.Until(func() bool { return pending.Value() == 1 })
 	checked := make(chan error)
 	go func() { checked <- redisdb.Check(client)(t.Context()) }()
-	until(func() bool { return pending.Value() == 2 })
+	dbclienttest.Until(func() bool { return pending.Value() == 2 })
 	held.Close()
 	if err := <-acquired; err != nil {
 		t.Fatal(err)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/otelkit/kit/otelkit/internal/dbclient/dbclienttest"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/otelkittest"
 	"github.com/otelkit/kit/otelkit/redisdb"
@@ -36,19 +36,10 @@ func open(t *testing.T, kit *otelkittest.Kit, cfg redisdb.Config) (*redis.Client
 	return client, server
 }
 
-// request runs what a service does within a span of its own, and returns that.
-func request(t *testing.T, kit *otelkittest.Kit, serve func(context.Context)) *otelkittest.Span {
-	t.Helper()
-	ctx, span := kit.TracerProvider().Tracer("test").Start(t.Context(), "request", trace.WithSpanKind(trace.SpanKindServer))
-	serve(ctx)
-	span.End()
-	return kit.Span("request")
-}
-
 func TestACommandIsASpanAndAMeasurement(t *testing.T) {
 	kit := otelkittest.New(t)
 	client, server := open(t, kit, redisdb.Config{})
-	parent := request(t, kit, func(ctx context.Context) {
+	parent := dbclienttest.Request(t, kit, func(ctx context.Context) {
 		if err := client.Set(ctx, "secret-key", "secret-value", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +79,7 @@ func TestConnectingIsMeasuredAndHasNoSpans(t *testing.T) {
 	if err := held.Ping(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	request(t, kit, func(ctx context.Context) { client.Get(ctx, "key") }).Tree(`
+	dbclienttest.Request(t, kit, func(ctx context.Context) { client.Get(ctx, "key") }).Tree(`
 		request
 			GET
 	`)
@@ -98,7 +89,7 @@ func TestConnectingIsMeasuredAndHasNoSpans(t *testing.T) {
 func TestAMissingKeyIsNoError(t *testing.T) {
 	kit := otelkittest.New(t)
 	client, _ := open(t, kit, redisdb.Config{})
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		if err := client.Get(ctx, "none").Err(); !errors.Is(err, redis.Nil) {
 			t.Fatal(err)
 		}
@@ -112,7 +103,7 @@ func TestAnErrorOfTheServerIsItsCode(t *testing.T) {
 	if err := client.Set(t.Context(), "text", "abc", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		if client.LPush(ctx, "text", 1).Err() == nil {
 			t.Fatal("no error")
 		}
@@ -149,7 +140,7 @@ func TestAPipelineIsOneSpanWithACount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			kit := otelkittest.New(t)
 			client, _ := open(t, kit, redisdb.Config{})
-			request(t, kit, func(ctx context.Context) {
+			dbclienttest.Request(t, kit, func(ctx context.Context) {
 				if _, err := tt.run(client, ctx, func(p redis.Pipeliner) error { tt.commands(p, ctx); return nil }); err != nil {
 					t.Fatal(err)
 				}
@@ -224,7 +215,7 @@ func TestTheCatalogIsRight(t *testing.T) {
 func TestTelemetryKeepsToTheConventions(t *testing.T) {
 	kit := otelkittest.New(t)
 	client, _ := open(t, kit, redisdb.Config{})
-	request(t, kit, func(ctx context.Context) {
+	dbclienttest.Request(t, kit, func(ctx context.Context) {
 		client.Set(ctx, "a", "b", 0)
 		client.Incr(ctx, "a")
 		client.Get(ctx, "none")
@@ -235,17 +226,5 @@ func TestTelemetryKeepsToTheConventions(t *testing.T) {
 		})
 	})
 	client.Get(t.Context(), "background")
-	known := []string{
-		"not_stable:db.client.connection.pool.name", // the conventions have no stable attributes of pools
-		"not_stable:db.client.connection.state",
-		"undefined_enum_variant:error.type", // which is open; the prefix of Redis' error is what they ask for
-	}
-	for _, finding := range kit.Lint(otelkittest.Registry{}) {
-		if !slices.Contains(known, finding.ID+":"+finding.Attribute) {
-			t.Error(finding)
-		}
-	}
-	kit.ScoresAtLeast(100)
-	kit.NoOpenSpans()
-	kit.ExemplarsResolve()
+	dbclienttest.KeepsToTheConventions(t, kit)
 }

@@ -33,7 +33,7 @@ func (ConnectionState) Values() []ConnectionState { return []ConnectionState{Idl
 type OperationAttrs struct {
 	System    System `attr:"db.system.name"`
 	Namespace string `attr:"db.namespace,omitempty,limit=20"`
-	Operation string `attr:"db.operation.name,omitempty,limit=60"`
+	Operation string `attr:"db.operation.name,omitempty,limit=100"`
 	// Summary tells statements apart. A service has as many as its code has
 	// statements; one that makes table names up as it goes has 100 at most.
 	Summary string `attr:"db.query.summary,omitempty,limit=100"`
