@@ -93,6 +93,36 @@ func BenchmarkCounterAdd(b *testing.B) {
 
 type depth int
 
+// "Handed to the SDK" is what Add did before it kept sums itself.
+func BenchmarkUpDownCounterAdd(b *testing.B) {
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	ctx := metrics.NewContext(context.Background(), metrics.NewRecorder(provider))
+	sessions := metrics.NewUpDownCounter[checkoutAttrs](metrics.NewCatalog("bench"), metrics.Definition{
+		Name: "webstore.sessions", Unit: "{session}", Help: "Sessions.",
+	})
+	plain, err := provider.Meter("bench").Int64UpDownCounter("plain")
+	if err != nil {
+		b.Fatal(err)
+	}
+	attrs := checkoutAttrs{Market: "DE", Method: "card", Outcome: "completed"}
+	b.Run("definition", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			sessions.Add(ctx, 1, attrs)
+		}
+	})
+	b.Run("handed to the SDK", func(b *testing.B) {
+		b.ReportAllocs()
+		options := []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(
+			attribute.String("webstore.market", string(attrs.Market)),
+			attribute.String("webstore.payment.method", string(attrs.Method)),
+			attribute.String("webstore.checkout.outcome", string(attrs.Outcome))))}
+		for b.Loop() {
+			plain.Add(ctx, 1, options...)
+		}
+	})
+}
+
 func BenchmarkHistogramRecord(b *testing.B) {
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
 	ctx := metrics.NewContext(context.Background(), metrics.NewRecorder(provider))

@@ -210,6 +210,56 @@ func TestEveryKindOfInstrumentRecords(t *testing.T) {
 	}
 }
 
+// Up-down counters are summed by this package and read when metrics are collected.
+func TestAnUpDownCounterIsTheSumOfWhatCameAndWent(t *testing.T) {
+	reported(t)
+	f := newFixture(t)
+	sessions := metrics.NewUpDownCounter[checkoutAttrs](metrics.NewCatalog("test"), metrics.Definition{
+		Name: "webstore.sessions", Unit: "{session}", Help: "Sessions.", Limit: 2,
+	})
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for range 1000 {
+				sessions.Add(f.ctx, 2, checkoutAttrs{"DE", "card", "completed"})
+				sessions.Add(f.ctx, -1, checkoutAttrs{"DE", "card", "completed"})
+				sessions.Add(f.ctx, 1, checkoutAttrs{"Atlantis", "card", "completed"})
+				sessions.Add(f.ctx, -1, checkoutAttrs{"US", "card", "completed"})
+			}
+		})
+	}
+	workers.Wait()
+	got := f.counts("webstore.sessions")
+	if _, ok := got["otel.metric.overflow=true"]; !ok { // which of the three came last is chance
+		t.Errorf("got %v, want one of three sets to overflow", got)
+	}
+	var sum int64
+	for _, v := range got {
+		sum += v
+	}
+	if len(got) != 3 || sum != 4000 {
+		t.Errorf("got %v with the sum %d, want three sets that sum to 4000", got, sum)
+	}
+}
+
+func TestTwoRecordersOfOneProviderAddUp(t *testing.T) {
+	t.Parallel()
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	sessions := metrics.NewUpDownCounter[metrics.None](metrics.NewCatalog("test"), metrics.Definition{Name: "webstore.sessions", Unit: "{session}", Help: "Sessions."})
+	for _, n := range []int64{3, -1} {
+		sessions.Add(metrics.NewContext(t.Context(), metrics.NewRecorder(provider)), n, metrics.None{})
+	}
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	data := all.ScopeMetrics[0].Metrics[0].Data.(metricdata.Sum[int64])
+	if data.IsMonotonic || data.Temporality != metricdata.CumulativeTemporality || len(data.DataPoints) != 1 || data.DataPoints[0].Value != 2 {
+		t.Errorf("got %+v, want the sum 2", data)
+	}
+}
+
 func TestAValueOutsideItsClosedSetIsRecordedAsOther(t *testing.T) {
 	reports := reported(t)
 	f := newFixture(t)

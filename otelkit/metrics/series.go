@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"reflect"
@@ -16,6 +17,10 @@ import (
 
 // maxZeroSeries is the most series of one counter that Recorder.Zero starts.
 const maxZeroSeries = 256
+
+// limitReached is the cause of a report that a metric has as many attribute sets as
+// it may have.
+const limitReached = "limit"
 
 // definition is what the instruments have in common: what was defined, what the
 // attribute struct says, and the last recorder that was used, which is nearly
@@ -69,7 +74,7 @@ type bound[A comparable] struct {
 
 	counter       metric.Int64Counter
 	floatCounter  metric.Float64Counter
-	upDownCounter metric.Int64UpDownCounter
+	upDownCounter metric.Int64ObservableUpDownCounter
 	histogram     metric.Float64Histogram
 	gauge         metric.Float64Gauge
 
@@ -88,6 +93,7 @@ type bound[A comparable] struct {
 
 // series is an attribute set as the options that the API takes, made once.
 type series struct {
+	sum     atomic.Int64 // of an up-down counter
 	add     []metric.AddOption
 	record  []metric.RecordOption
 	observe []metric.ObserveOption
@@ -139,7 +145,7 @@ func (b *bound[A]) admit(attrs A) *series {
 	s, ok := b.sets[set.Equivalent()]
 	if !ok {
 		if len(b.sets) >= b.def.metric.Limit {
-			b.report("limit", "has more than %d attribute sets; further ones are recorded as otel.metric.overflow", b.def.metric.Limit)
+			b.report(limitReached, "has more than %d attribute sets; further ones are recorded as otel.metric.overflow", b.def.metric.Limit)
 			return b.overflow
 		}
 		s = newSeries(set)
@@ -151,6 +157,19 @@ func (b *bound[A]) admit(attrs A) *series {
 		b.known.Store(&known)
 	}
 	return s
+}
+
+// observeSums tells the sums of an up-down counter.
+func (b *bound[A]) observeSums(_ context.Context, o metric.Observer) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.sets {
+		o.ObserveInt64(b.upDownCounter, s.sum.Load(), s.observe...)
+	}
+	if b.reported[limitReached] {
+		o.ObserveInt64(b.upDownCounter, b.overflow.sum.Load(), b.overflow.observe...)
+	}
+	return nil
 }
 
 // attributeSet builds the attributes of a struct and says whether they are
