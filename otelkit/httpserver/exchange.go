@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,36 +16,66 @@ import (
 // They are one allocation (BenchmarkWrap). It is not pooled: a handler may keep each
 // of them after it has returned, and would then write into somebody else's answer.
 //
-// Its size is 376 bytes, just within the runtime's class of 384.
+// Its size is 384 bytes, just the runtime's class.
 type exchange struct {
 	http.ResponseWriter
 
-	base     context.Context // the server's
+	server   *server
 	request  http.Request
-	route    string
 	written  int64
-	body     *body // nil without one
-	status   int32 // 0 until the answer has begun
+	status   int16 // 0 until the answer has begun
 	hijacked bool
-	panicked bool
-	aborted  bool
+
+	mu   sync.Mutex // http.TimeoutHandler's handlers go on in a goroutine of their own
+	told string     // the route, by SetRoute
+	base context.Context
 }
 
-// exchangeContext is the server's context, and leads SetRoute to the exchange.
+// exchangeContext is the server's context, with the labels of profiles, and leads
+// SetRoute to the exchange.
 type exchangeContext struct{ *exchange }
 
 // exchangeKey is the context key of the exchange.
 type exchangeKey struct{}
 
-func (c exchangeContext) Deadline() (time.Time, bool) { return c.base.Deadline() }
-func (c exchangeContext) Done() <-chan struct{}       { return c.base.Done() }
-func (c exchangeContext) Err() error                  { return c.base.Err() }
+func (c exchangeContext) Deadline() (time.Time, bool) { return c.context().Deadline() }
+func (c exchangeContext) Done() <-chan struct{}       { return c.context().Done() }
+func (c exchangeContext) Err() error                  { return c.context().Err() }
 
 func (c exchangeContext) Value(key any) any {
 	if key == (exchangeKey{}) {
 		return c.exchange
 	}
-	return c.base.Value(key)
+	return c.context().Value(key)
+}
+
+// context returns the server's context, which is replaced by one with labels if there
+// are profiles.
+func (x *exchange) context() context.Context {
+	if x.server.profiles == nil {
+		return x.base
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.base
+}
+
+// setRoute notes the route, and labels the goroutine with it.
+func (x *exchange) setRoute(route string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.told = route
+	x.label(route)
+}
+
+// route returns the route, "" if none is known.
+func (x *exchange) route() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.told != "" {
+		return x.told
+	}
+	return routeOf(x.request.Pattern)
 }
 
 // body counts what is read of a request's body. Proxies read on while, and after,
@@ -87,7 +118,7 @@ func (x *exchange) WriteString(s string) (int, error) {
 // begin notes the status of the answer, the first time.
 func (x *exchange) begin(status int) {
 	if x.status == 0 {
-		x.status = int32(status)
+		x.status = int16(status)
 	}
 }
 

@@ -35,6 +35,8 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"runtime/pprof"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -62,6 +64,7 @@ type Config struct {
 	Kit          Kit                      // where telemetry goes; nil means OpenTelemetry's globals, the default recorder and slog.Default
 	AccessLog    *slog.Logger             // gets a line a request, at level info; nil means none
 	Filter       func(*http.Request) bool // whether a request is observed; nil means all are. Health checks are best left out
+	Profiles     Profiles                 // labels profiles with a request's route and span: a *profiles.Profiler; nil means none
 	Repanic      bool                     // panic again with a handler's panic once it is recorded, and leave the answer to whoever recovers
 	ServerTiming bool                     // tell the client its trace in a Server-Timing header, where a browser can read it
 }
@@ -80,8 +83,12 @@ func Wrap(h http.Handler, cfg Config) http.Handler {
 		s.propagator = cfg.Kit.Propagator()
 	}
 	_, s.noSpans = s.tracer.(noop.Tracer)
+	if cfg.Profiles != nil && cfg.Profiles.On() {
+		s.profiles = cfg.Profiles
+	}
 	if router, ok := h.(*mux.Router); ok {
 		router.Use(tellMuxRoute)
+		s.routerTells = true
 	}
 	return s
 }
@@ -91,7 +98,14 @@ type server struct {
 	cfg        Config
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
-	noSpans    bool // the tracer does nothing, so nothing need be prepared for it
+	profiles   Profiles // nil without
+
+	noSpans     bool // the tracer does nothing, so nothing need be prepared for it
+	routerTells bool // the router calls SetRoute
+
+	// spansTellStart says that the tracer's spans have StartTime, as the SDK's have.
+	// Then span and metric agree without a timestamp for each, an allocation less.
+	spansTellStart atomic.Bool
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -106,9 +120,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ActiveRequests.Add(o.ctx, 1, ActiveAttrs{o.method, o.scheme})
 	defer func() {
 		panicked := recover()
-		if o.route == "" {
-			o.route = routeOf(o.request.Pattern)
+		if s.profiles != nil {
+			// The server serves the connection's next request with this goroutine.
+			pprof.SetGoroutineLabels(r.Context())
 		}
+		o.route = o.exchange.route()
 		again := s.answerPanic(&o, panicked)
 		ActiveRequests.Add(o.ctx, -1, ActiveAttrs{o.method, o.scheme})
 		s.finish(&o)
@@ -119,6 +135,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(again)
 		}
 	}()
+	s.labelFirst(o.exchange)
 	s.next.ServeHTTP(o.writer(), &o.request)
 }
 

@@ -15,7 +15,7 @@ import (
 // counts. Outside Wrap it does nothing.
 func SetRoute(r *http.Request, route string) {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
-		x.route = routeOf(route)
+		x.setRoute(routeOf(route))
 	}
 }
 
