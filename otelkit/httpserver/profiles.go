@@ -27,7 +27,8 @@ const (
 
 // labelFirst labels what a request costs from its beginning on, unless the router tells
 // the route when it has found it. http.ServeMux is asked for the route, and so routes
-// twice: whatever it calls then is the service's own.
+// twice, which costs 70 ns, and an allocation if the pattern has a wildcard: what it
+// calls once it has routed is the service's own.
 func (s *server) labelFirst(x *exchange) {
 	if s.profiles == nil || s.routerTells {
 		return
@@ -44,8 +45,8 @@ func (s *server) labelFirst(x *exchange) {
 
 // label labels the goroutine, and the context: pprof.Do in a handler keeps the labels
 // that it finds there. To label the server's context below the span's spares a copy of
-// the request, which a middleware would have to make (BenchmarkProfiles: 3 allocations,
-// with a middleware 6). The caller holds the lock.
+// the request, which a middleware would have to make: 3 allocations, where with a
+// middleware it was 6 (BenchmarkRequest of otelkit/profiles). The caller holds the lock.
 func (x *exchange) label(route string) {
 	if x.server.profiles != nil {
 		x.base = x.server.profiles.Label(x.base, trace.SpanFromContext(x.request.Context()), route)

@@ -36,27 +36,27 @@ func BenchmarkLabel(b *testing.B) {
 	}
 }
 
-// What a request costs with and without the middleware.
-func BenchmarkMiddleware(b *testing.B) {
+// What a request costs with and without profiles.
+func BenchmarkRequest(b *testing.B) {
 	off, err := profiles.Start(profiles.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for name, p := range map[string]*profiles.Profiler{"off": off, "on": idle(b)} {
 		for how, sampler := range samplers {
-			mux := http.NewServeMux()
-			mux.Handle("GET /orders/{id}", p.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
-			k := newTraced(sampler)
-			k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler)) // keeps no spans
-			h := httpserver.Wrap(mux, httpserver.Config{Kit: k})
-			b.Run(name+"/"+how, func(b *testing.B) {
-				r := httptest.NewRequest(http.MethodGet, "/orders/17", nil)
-				w := httptest.NewRecorder()
-				b.ReportAllocs()
-				for b.Loop() {
-					h.ServeHTTP(w, r)
-				}
-			})
+			for which, router := range routers(func(http.ResponseWriter, *http.Request) {}) {
+				k := newTraced(sampler)
+				k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler)) // keeps no spans
+				h := httpserver.Wrap(router, httpserver.Config{Kit: k, Profiles: p})
+				b.Run(which+"/"+how+"/"+name, func(b *testing.B) {
+					r := httptest.NewRequest(http.MethodGet, "/orders/17", nil)
+					w := httptest.NewRecorder()
+					b.ReportAllocs()
+					for b.Loop() {
+						h.ServeHTTP(w, r)
+					}
+				})
+			}
 		}
 	}
 }

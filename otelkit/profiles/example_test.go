@@ -22,9 +22,8 @@ func Example() {
 		return
 	}
 	router := mux.NewRouter()
-	router.Use(profiler.Middleware)
 	router.HandleFunc("/payments/{id}", func(http.ResponseWriter, *http.Request) {})
-	_ = httpserver.Wrap(router, httpserver.Config{}) // serve this
+	_ = httpserver.Wrap(router, httpserver.Config{Profiles: profiler}) // serve this
 
 	fmt.Println(profiler.Stop(context.Background())) // when the server has stopped
 	// Output: <nil>

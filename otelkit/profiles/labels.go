@@ -3,12 +3,10 @@ package profiles
 import (
 	"context"
 	"encoding/hex"
-	"net/http"
 	"runtime/pprof"
 	"strings"
 	"sync"
 
-	"github.com/gorilla/mux"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -35,13 +33,13 @@ const maxRoutes = 200
 // The route is the template that is written in the code ("/orders/{id}"), or
 // another name of few that says what is being done; "" means none. The span is
 // left out unless it is sampled and of this process, and opens its profile only
-// with the attribute [ProfileID]. When the work is done, give the goroutine its
-// labels back:
+// with the attribute [ProfileID]. httpserver.Wrap does all this for requests; for
+// other work, when it is done, give the goroutine its labels back:
 //
 //	defer pprof.SetGoroutineLabels(ctx)
 //	ctx = profiler.Label(ctx, trace.SpanFromContext(ctx), "send mail")
 func (p *Profiler) Label(ctx context.Context, span trace.Span, route string) context.Context {
-	if p.session == nil {
+	if !p.On() {
 		return ctx
 	}
 	switch {
@@ -56,38 +54,8 @@ func (p *Profiler) Label(ctx context.Context, span trace.Span, route string) con
 	return ctx
 }
 
-// Middleware labels what a request costs with its route and span, as
-// [Profiler.Label] does, and has the span open its profile. It goes inside the
-// router, where the route is known, and inside httpserver.Wrap, where the span is:
-// router.Use(profiler.Middleware) with gorilla/mux, around each handler with
-// http.ServeMux.
-func (p *Profiler) Middleware(next http.Handler) http.Handler {
-	if p.session == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The server serves the connection's next request with this goroutine.
-		defer pprof.SetGoroutineLabels(r.Context())
-		span := trace.SpanFromContext(r.Context())
-		ctx := p.Label(r.Context(), span, routeOf(r))
-		if id, ok := pprof.Label(ctx, spanLabel); ok {
-			span.SetAttributes(ProfileID.String(id))
-		}
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
-// routeOf returns the template that a request was matched to, "" if none is known.
-func routeOf(r *http.Request) string {
-	if route := mux.CurrentRoute(r); route != nil {
-		template, _ := route.GetPathTemplate() // else it matches by host or header alone
-		return template
-	}
-	if slash := strings.IndexByte(r.Pattern, '/'); slash >= 0 { // "GET example.com/a/{b}" is route "/a/{b}"
-		return r.Pattern[slash:]
-	}
-	return ""
-}
+// On says whether anything is profiled. Of a nil Profiler it says no.
+func (p *Profiler) On() bool { return p != nil && p.session != nil }
 
 // labels makes sets of labels. The zero value is ready.
 type labels struct {

@@ -41,12 +41,11 @@ func (k traced) Propagator() propagation.TextMapPropagator { return propagation.
 func (k traced) Recorder() *metrics.Recorder               { return k.recorder }
 func (k traced) Logger() *slog.Logger                      { return slog.New(slog.DiscardHandler) }
 
-// routers route a handler at /orders/{id} inside the middleware.
-func routers(p *profiles.Profiler, h http.HandlerFunc) map[string]http.Handler {
+// routers route a handler at /orders/{id}.
+func routers(h http.HandlerFunc) map[string]http.Handler {
 	std := http.NewServeMux()
-	std.Handle("GET /orders/{id}", p.Middleware(h))
+	std.Handle("GET /orders/{id}", h)
 	gorilla := mux.NewRouter()
-	gorilla.Use(p.Middleware)
 	gorilla.Handle("/orders/{id}", h).Methods(http.MethodGet)
 	return map[string]http.Handler{"http.ServeMux": std, "gorilla/mux": gorilla}
 }
@@ -63,10 +62,10 @@ func burn(w http.ResponseWriter, _ *http.Request) {
 func TestASpanOpensItsProfile(t *testing.T) {
 	server := newPyroscope(t)
 	p := start(t, profiles.Config{URL: server.URL, Interval: 300 * time.Millisecond})
-	for name, router := range routers(p, burn) {
+	for name, router := range routers(burn) {
 		t.Run(name, func(t *testing.T) {
 			k := newTraced(sdktrace.AlwaysSample())
-			observed := httptest.NewServer(httpserver.Wrap(router, httpserver.Config{Kit: k}))
+			observed := httptest.NewServer(httpserver.Wrap(router, httpserver.Config{Kit: k, Profiles: p}))
 			defer observed.Close()
 			until(t, "a span's profile came", func() bool {
 				response, err := observed.Client().Get(observed.URL + "/orders/17")
@@ -108,22 +107,26 @@ func opens(t *testing.T, span sdktrace.ReadOnlySpan, pushes []push) bool {
 	return false
 }
 
-// labelled serves one request and returns the labels that the handler's context
-// and goroutine had, as "route span" each; "" is none.
-func labelled(t *testing.T, p *profiles.Profiler, sampler sdktrace.Sampler, target string) (inContext, ofGoroutine string) {
+// seen is what a handler sees of its labels.
+type seen struct{ inContext, ofGoroutine, afterDo string }
+
+// labelled serves a request by each router, and returns what its handler saw.
+func labelled(t *testing.T, p *profiles.Profiler, sampler sdktrace.Sampler) map[string]seen {
 	t.Helper()
-	h := p.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	all := map[string]seen{}
+	var s seen
+	for name, router := range routers(func(_ http.ResponseWriter, r *http.Request) {
 		route, _ := pprof.Label(r.Context(), "http_route")
 		span, _ := pprof.Label(r.Context(), "span_id")
-		inContext = route + " " + span
-		ofGoroutine = goroutines(t)
-	}))
-	std := http.NewServeMux()
-	std.Handle("GET /orders/{id}", h)
-	std.Handle("POST /", h)
-	httpserver.Wrap(std, httpserver.Config{Kit: newTraced(sampler)}).
-		ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
-	return inContext, ofGoroutine
+		s.inContext = route + " " + span
+		pprof.Do(r.Context(), pprof.Labels("step", "pay"), func(context.Context) { s.ofGoroutine = goroutines(t) })
+		s.afterDo = goroutines(t)
+	}) {
+		httpserver.Wrap(router, httpserver.Config{Kit: newTraced(sampler), Profiles: p}).
+			ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/orders/17", nil))
+		all[name] = s
+	}
+	return all
 }
 
 // goroutines returns the goroutines with their labels, as text.
@@ -137,35 +140,83 @@ func goroutines(t testing.TB) string {
 
 func TestUnsampledRequestsAreLabelledWithTheirRouteAlone(t *testing.T) {
 	p := start(t, profiles.Config{URL: newPyroscope(t).URL, Interval: time.Hour})
-	inContext, ofGoroutine := labelled(t, p, sdktrace.NeverSample(), "/orders/17")
-	if inContext != "/orders/{id} " {
-		t.Errorf("the context has %q", inContext)
+	for router, s := range labelled(t, p, sdktrace.NeverSample()) {
+		if s.inContext != "/orders/{id} " {
+			t.Errorf("%s: the context has %q", router, s.inContext)
+		}
+		if !strings.Contains(s.ofGoroutine, `"http_route":"/orders/{id}"`) || strings.Contains(s.ofGoroutine, "span_id") {
+			t.Errorf("%s: the goroutine's labels are in\n%s", router, s.ofGoroutine)
+		}
 	}
-	if !strings.Contains(ofGoroutine, `"http_route":"/orders/{id}"`) || strings.Contains(ofGoroutine, "span_id") {
-		t.Errorf("the goroutine's labels are in\n%s", ofGoroutine)
+}
+
+// pprof.Do puts back the labels of the context that it is given.
+func TestLabelsOfTheHandlerStandBesideThoseOfTheRequest(t *testing.T) {
+	p := start(t, profiles.Config{URL: newPyroscope(t).URL, Interval: time.Hour})
+	for router, s := range labelled(t, p, sdktrace.AlwaysSample()) {
+		if !strings.Contains(s.ofGoroutine, `"http_route":"/orders/{id}", "span_id":"`) || !strings.Contains(s.ofGoroutine, `"step":"pay"`) {
+			t.Errorf("%s: within pprof.Do the labels are in\n%s", router, s.ofGoroutine)
+		}
+		if !strings.Contains(s.afterDo, `"http_route":"/orders/{id}", "span_id":"`) || strings.Contains(s.afterDo, `"step"`) {
+			t.Errorf("%s: after pprof.Do the labels are in\n%s", router, s.afterDo)
+		}
 	}
 }
 
 func TestARequestLeavesNoLabelsOnItsGoroutine(t *testing.T) {
 	p := start(t, profiles.Config{URL: newPyroscope(t).URL, Interval: time.Hour})
-	if _, during := labelled(t, p, sdktrace.AlwaysSample(), "/orders/17"); !strings.Contains(during, "span_id") {
-		t.Fatalf("there were none:\n%s", during)
+	for router, s := range labelled(t, p, sdktrace.AlwaysSample()) {
+		if !strings.Contains(s.ofGoroutine, "span_id") {
+			t.Fatalf("%s: there were none:\n%s", router, s.ofGoroutine)
+		}
 	}
-	func() {
-		defer func() { _ = recover() }()
-		p.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("handler") })).
-			ServeHTTP(httptest.NewRecorder(), routed("/orders/{id}"))
-	}()
+	for _, router := range routers(func(http.ResponseWriter, *http.Request) { panic("handler") }) {
+		func() {
+			defer func() { _ = recover() }()
+			httpserver.Wrap(router, httpserver.Config{Kit: newTraced(sdktrace.AlwaysSample()), Profiles: p, Repanic: true}).
+				ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/orders/17", nil))
+		}()
+	}
 	if after := goroutines(t); strings.Contains(after, "span_id") || strings.Contains(after, "http_route") {
 		t.Errorf("labels are left:\n%s", after)
 	}
 }
 
-// routed returns a request as http.ServeMux hands it on.
-func routed(route string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/orders/17", nil)
-	r.Pattern = "GET " + route
-	return r
+// The labels that a server's goroutine had come back.
+func TestLabelsOfTheServerAreKept(t *testing.T) {
+	p := start(t, profiles.Config{URL: newPyroscope(t).URL, Interval: time.Hour})
+	for name, router := range routers(func(_ http.ResponseWriter, r *http.Request) {
+		listener, _ := pprof.Label(r.Context(), "listener")
+		if route, _ := pprof.Label(r.Context(), "http_route"); listener != "admin" || route != "/orders/{id}" {
+			t.Errorf("within: listener %q, route %q", listener, route)
+		}
+	}) {
+		pprof.Do(t.Context(), pprof.Labels("listener", "admin"), func(ctx context.Context) {
+			httpserver.Wrap(router, httpserver.Config{Kit: newTraced(sdktrace.AlwaysSample()), Profiles: p}).
+				ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/orders/17", nil))
+			if after := goroutines(t); !strings.Contains(after, `{"listener":"admin"}`) {
+				t.Errorf("%s: after the request the labels are in\n%s", name, after)
+			}
+		})
+	}
+}
+
+// http.TimeoutHandler goes on without its handler, which may learn its route only then.
+func TestAHandlerMayGoOnInAGoroutineOfItsOwn(t *testing.T) {
+	p := start(t, profiles.Config{URL: newPyroscope(t).URL, Interval: time.Hour})
+	arrived, ended := make(chan struct{}), make(chan struct{})
+	k := newTraced(sdktrace.AlwaysSample())
+	h := httpserver.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		go func() {
+			defer close(ended)
+			close(arrived)
+			httpserver.SetRoute(r, "/late")
+			_ = r.Context().Value(k)
+		}()
+		<-arrived
+	}), httpserver.Config{Kit: k, Profiles: p})
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	<-ended // the race detector is the judge
 }
 
 func TestLabelsOfTheCallerAreKept(t *testing.T) {

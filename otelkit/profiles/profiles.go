@@ -4,7 +4,7 @@
 //
 //	profiler, err := profiles.Start(profiles.Config{Service: "payments", URL: "http://localhost:4040", Kit: kit})
 //	defer profiler.Stop(ctx)
-//	router.Use(profiler.Middleware)
+//	handler := httpserver.Wrap(router, httpserver.Config{Kit: kit, Profiles: profiler})
 //
 // Every 15 seconds the profiles of these seconds are sent. CPU and goroutine
 // profiles are labelled with the route of the request that was served, and with
@@ -21,8 +21,8 @@
 //
 // Stop a Profiler before the kit, so that the kit still exports what was counted.
 //
-// Without a URL nothing is profiled: no goroutine runs, and [Profiler.Middleware]
-// returns the handler that it is given.
+// Without a URL nothing is profiled: no goroutine runs, and requests cost nothing
+// more.
 package profiles
 
 import (
