@@ -13,7 +13,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// longest is the most bytes of a URL that are kept.
+// longest is the most bytes of a text that are kept.
 const longest = 1024
 
 var knownMethods = Method("").Values()
@@ -25,6 +25,9 @@ type call struct {
 	template string
 	server   string
 	port     int
+	resends  int // requests before this one for the same call
+
+	described bool // the span was started with spanAttributes
 }
 
 func methodOf(r *http.Request) Method {
@@ -64,15 +67,18 @@ func (c *call) spanName() string {
 func (c *call) spanAttributes(attrs []attribute.KeyValue, r *http.Request) []attribute.KeyValue {
 	attrs = append(attrs,
 		semconv.HTTPRequestMethodKey.String(string(c.method)),
-		semconv.ServerAddress(c.server),
+		semconv.ServerAddress(clip(c.server)),
 		semconv.ServerPort(c.port),
 		semconv.URLFull(redacted(r.URL)),
 	)
 	if c.method == metrics.Other {
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(r.Method))
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(clip(r.Method)))
 	}
 	if c.template != "" {
 		attrs = append(attrs, semconv.URLTemplate(c.template))
+	}
+	if c.resends > 0 {
+		attrs = append(attrs, semconv.HTTPRequestResendCount(c.resends))
 	}
 	return attrs
 }
@@ -83,21 +89,21 @@ func redacted(u *url.URL) string {
 	if u.RawQuery != "" {
 		public.RawQuery = "REDACTED"
 	}
-	s := public.String()
+	return clip(public.String())
+}
+
+// clip bounds what is stored, and makes it text: OTLP exporters lose a whole batch for
+// one string that is not UTF-8.
+func clip(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), longest)], "\uFFFD")
 }
 
 // attributes tell this kind of request from others in metrics.
 func (c *call) attributes(response *http.Response, err error) RequestAttrs {
-	attrs := RequestAttrs{Method: c.method, Server: c.server, Port: c.port, Template: c.template}
-	if err != nil {
-		attrs.Error = errorTypeOf(err)
-		return attrs
-	}
-	attrs.Status = response.StatusCode
-	attrs.Protocol = protocolOf(response)
-	if response.StatusCode >= 400 {
-		attrs.Error = ErrorType(strconv.Itoa(response.StatusCode))
+	attrs := RequestAttrs{Method: c.method, Server: c.server, Port: c.port, Template: c.template, Error: outcome(response, err)}
+	if err == nil {
+		attrs.Status = response.StatusCode
+		attrs.Protocol = protocolOf(response)
 	}
 	return attrs
 }

@@ -40,6 +40,18 @@ func (ErrorType) Values() []ErrorType {
 	return types
 }
 
+// outcome returns why a request or a call failed, "" if it did not.
+func outcome(response *http.Response, err error) ErrorType {
+	switch {
+	case err != nil:
+		return errorTypeOf(err)
+	case response != nil && response.StatusCode >= 400:
+		return ErrorType(strconv.Itoa(response.StatusCode))
+	default:
+		return ""
+	}
+}
+
 // errorTypeOf returns why there was no response.
 func errorTypeOf(err error) ErrorType {
 	var (

@@ -10,7 +10,9 @@
 // since a client may never read it to its end, and such a span would never end.
 //
 // Each try that a retrying client makes through the transport is a request and a
-// span of its own. A redirect that http.Client follows is, too.
+// span of its own. A redirect that http.Client follows is, too, and says by
+// http.request.resend_count which it is. [Call] puts the tries of one logical call
+// below one span, and counts them.
 //
 // A request whose context holds no span gets none and starts no trace: background
 // work that polls would else fill the back end with traces of one span. It is
@@ -91,7 +93,7 @@ type transport struct {
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	call := call{start: time.Now(), method: methodOf(r)}
+	call := call{start: time.Now(), method: methodOf(r), resends: resends(r)}
 	call.template, _ = r.Context().Value(templateKey{}).(string)
 	call.server, call.port = serverOf(r.URL)
 
@@ -103,7 +105,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	attrs := call.attributes(response, err)
 	RequestDuration.Record(ctx, duration.Seconds(), attrs)
 	if span != nil {
-		endSpan(span, attrs, call.start.Add(duration))
+		call.endSpan(span, r, attrs, call.start.Add(duration))
 	}
 	return response, err
 }
