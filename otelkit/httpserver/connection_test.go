@@ -9,6 +9,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,6 +156,67 @@ func TestFullDuplexWorks(t *testing.T) {
 				t.Errorf("request body %+v, want 14", p)
 			}
 		})
+	}
+}
+
+func TestTrailersAndInformationalAnswersReachTheClient(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprint("http2=", http2), func(t *testing.T) {
+			k := newKit()
+			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				sent, err := io.ReadAll(r.Body)
+				if got := r.Trailer.Get("Sum"); err != nil || string(sent) != "order" || got != "5" {
+					t.Errorf("read %q, %v, with the trailer %q", sent, err, got)
+				}
+				w.Header().Set("Link", "</style.css>")
+				w.WriteHeader(http.StatusEarlyHints)
+				w.Header().Set("Trailer", "Checked")
+				w.WriteHeader(http.StatusAccepted)
+				fmt.Fprint(w, "taken")
+				w.Header().Set("Checked", "yes")
+			})
+			var early []string
+			response, answer := overWire(t, http2, httpserver.Wrap(handler, httpserver.Config{Kit: k}), func(url string) (*http.Request, error) {
+				trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+					Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
+						early = append(early, fmt.Sprint(status, " ", header.Get("Link")))
+						return nil
+					},
+				})
+				r, err := http.NewRequestWithContext(trace, http.MethodPost, url, io.MultiReader(strings.NewReader("order")))
+				if err == nil {
+					r.Trailer = http.Header{"Sum": {"5"}}
+				}
+				return r, err
+			})
+			if answer != "taken" || response.StatusCode != http.StatusAccepted || response.Trailer.Get("Checked") != "yes" || fmt.Sprint(early) != "[103 </style.css>]" {
+				t.Errorf("answer %d %q, trailer %v, early %q", response.StatusCode, answer, response.Trailer, early)
+			}
+			attributes := k.duration(t).Attributes
+			if got := text(attributes.ToSlice()); !strings.Contains(got, "status_code=202") {
+				t.Errorf("metric has %s", got)
+			}
+		})
+	}
+}
+
+// The handler of http.TimeoutHandler goes on after the answer, and may learn its route
+// only then.
+func TestARouteThatIsToldTooLateRacesWithNothing(t *testing.T) {
+	k := newKit()
+	arrived, told := make(chan struct{}), make(chan struct{})
+	h := httpserver.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		go func() {
+			defer close(told)
+			close(arrived)
+			httpserver.SetRoute(r, "/late")
+		}()
+		<-arrived
+	}), httpserver.Config{Kit: k})
+	serve(h, httptest.NewRequest(http.MethodGet, "/", nil))
+	<-told
+	if got := k.span(t).Name(); got != "GET" && got != "GET /late" { // as it happens
+		t.Errorf("span %q", got)
 	}
 }
 
