@@ -125,7 +125,7 @@ func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.Key
 	if host, _ := split(r.RemoteAddr); host != "" {
 		// What a header claims is not believed, so that network.peer.address would be the
 		// same again.
-		attrs = append(attrs, semconv.ClientAddress(host))
+		attrs = append(attrs, semconv.ClientAddress(clip(host)))
 	}
 	if agent := r.UserAgent(); agent != "" {
 		attrs = append(attrs, semconv.UserAgentOriginal(clip(agent)))
