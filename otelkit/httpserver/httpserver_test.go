@@ -451,7 +451,7 @@ func TestTheHostHeaderAndWhateverElseAClientSendsMultiplyNoSeries(t *testing.T) 
 		return n + len(k.metric(t, "http.server.active_requests").(metricdata.Sum[int64]).DataPoints)
 	}
 	var before int
-	for i := range 100_000 {
+	for i := range 5000 {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Method = fmt.Sprintf("METHOD%d", i)
 		r.URL.Path = fmt.Sprintf("/path/%d", i)
@@ -466,7 +466,7 @@ func TestTheHostHeaderAndWhateverElseAClientSendsMultiplyNoSeries(t *testing.T) 
 		}
 	}
 	if after := series(); after != before {
-		t.Errorf("%d series after one request, %d after 100,000", before, after)
+		t.Errorf("%d series after one request, %d after 5,000", before, after)
 	}
 }
 
