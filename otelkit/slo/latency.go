@@ -77,7 +77,7 @@ func (s SLO) validateThreshold(m metrics.Metric) error {
 	case !ok:
 		return fmt.Errorf("unit %q is not a time, so nothing of it is longer than %v; give a histogram of durations", m.Unit, s.Threshold)
 	case len(s.Bad) > 1:
-		return errors.New("Bad has more than one Match beside a Threshold; say by one attribute which events failed, and do not count")
+		return errors.New("has more than one Match in Bad beside a Threshold; say by one attribute which events failed, and do not count")
 	case !slices.Contains(m.Buckets, le) && s.fault == nil:
 		return fmt.Errorf("no bucket ends at %v (%v), so nobody can say how many events were faster; make the objective by slo.New, in a package variable that the service has too", le, s.Threshold)
 	}

@@ -84,7 +84,7 @@ func TestAWrongThresholdIsRefused(t *testing.T) {
 		"of bytes":     {func(s *slo.SLO) { s.Events = sizes }, `unit "By" is not a time`},
 		"two kinds of failure": {func(s *slo.SLO) {
 			s.Bad = []slo.Match{{Key: "shop.outcome", Pattern: "failed"}, {Key: "http.response.status_code", Pattern: "5.."}}
-		}, "more than one Match beside a Threshold"},
+		}, "more than one Match in Bad beside a Threshold"},
 		"neither bad nor slow": {func(s *slo.SLO) { s.Threshold = 0 }, "no Bad and no Threshold"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,7 +44,7 @@ func (s SLO) counted() bool { return s.Events == metrics.Defined(Counted) }
 // ofItsOwn fills in which events of Counted the objective is about.
 func (s SLO) ofItsOwn() SLO {
 	if len(s.Where)+len(s.Bad) > 0 {
-		s.fault = errors.New("Where and Bad are set beside slo.Counted; leave them out: the Recorder is told which events there are and which are bad")
+		s.fault = errors.New("has Where or Bad; leave them out: the Recorder is told which events there are and which are bad")
 		return s
 	}
 	s.Where = []Match{{Key: "otelkit.slo.name", Pattern: s.Name}}
