@@ -15,6 +15,7 @@
 //	                 ┌─ TracerProvider ─ batches ─┐
 //	Start ──> Kit ───┼─ MeterProvider ── interval ─┼──OTLP──> collector
 //	                 ├─ LoggerProvider ─ batches ─┘
+//	                 ├─ Profiles    to Pyroscope, if Config.Profiles says so
 //	                 ├─ Logger      lines on standard output, and the LoggerProvider
 //	                 ├─ Propagator  trace context in headers
 //	                 └─ Recorder    where otelkit/metrics records
@@ -48,9 +49,13 @@
 // # When the collector is away
 //
 // Nothing here waits for a collector: not Start, not a span, a measurement or a
-// log line. What cannot be exported is lost after the exporter's retries, and
-// said so on standard output, once a minute for each cause with how often it
-// happened. What finds the SDK's queues full meanwhile is dropped, uncounted.
+// log line. What cannot be exported is lost after the exporter's retries, and so is
+// what finds the queues full meanwhile. None of it is lost silently: it is counted
+// by signal and [Cause], exactly, in [Kit.Loss], in the metric otelkit.telemetry.lost
+// ([Lost]), which arrives when the collector is back, and on standard output, in one
+// line a minute for each cause. A file of OTEL_CONFIG_FILE has the SDK's processors
+// do the exporting, which count nothing.
+//
 // [Kit.Shutdown] gives each signal the same, whole time to get rid of what it
 // still has, all at once, and then ends.
 package otelkit

@@ -70,7 +70,9 @@ func (k *Kit) startFile(ctx context.Context, cfg Config, s settings) error {
 			Shutdown(context.Context) error
 		})
 		if ok {
-			k.pipelines = append(k.pipelines, &pipeline{k.newExports(signals[i]), sdk.ForceFlush, sdk.Shutdown})
+			// What the SDK's own processors lose, they do not tell.
+			exports := &exports{signal: Signal(signals[i]), ended: k.stopping.ended, reports: k.reports}
+			k.pipelines = append(k.pipelines, &pipeline{exports, sdk.ForceFlush, sdk.Shutdown})
 		}
 	}
 	return nil

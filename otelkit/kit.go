@@ -41,6 +41,7 @@ type Config struct {
 
 	Catalogs []*metrics.Catalog // what the service records; Start refuses a wrong one, and starts closed counters at 0
 	Logs     logs.Config        // the lines on standard output; the zero value is JSON at level info
+	Profiles Profiler           // profiles.New of otelkit/profiles; nil means that the process is not profiled
 
 	ShutdownTimeout time.Duration // longest time for Shutdown when its context has no deadline; 0 means 5 s
 
@@ -63,6 +64,7 @@ type Kit struct {
 	recorder       *metrics.Recorder
 
 	pipelines []*pipeline
+	losses    *losses
 	reports   *reports
 	stopping  stopping
 }
@@ -75,6 +77,7 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 	if err != nil {
 		return nil, err
 	}
+	lines := logs.New(cfg.Logs, nil)
 	k := &Kit{
 		tracerProvider: tracenoop.NewTracerProvider(),
 		meterProvider:  metricnoop.NewMeterProvider(),
@@ -82,7 +85,8 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 		propagator:     settings.propagator,
 		// What goes wrong with the export is not exported: a record about each
 		// record that failed would never end.
-		reports:  newReports(logs.New(cfg.Logs, nil)),
+		losses:   newLosses(lines),
+		reports:  newReports(lines),
 		stopping: newStopping(cfg.ShutdownTimeout),
 	}
 	if settings.file != "" {
@@ -100,6 +104,14 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 	k.recorder = metrics.NewRecorder(k.meterProvider)
 	for _, catalog := range cfg.Catalogs {
 		k.recorder.Zero(catalog)
+	}
+	if cfg.Profiles != nil && !settings.disabled {
+		if err := k.startProfiles(settings, cfg.Profiles); err != nil {
+			return nil, errors.Join(err, k.Shutdown(ctx))
+		}
+	}
+	if _, err := Lost.Register(k.Context(ctx), k.losses.observe); err != nil {
+		return nil, errors.Join(err, k.Shutdown(ctx))
 	}
 	metrics.SetDefault(k.recorder)
 	if cfg.SetGlobal {

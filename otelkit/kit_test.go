@@ -500,7 +500,7 @@ func TestShutdownDuringAnExportLosesNoMetrics(t *testing.T) {
 	if collector.metric("shop.orders") == nil {
 		t.Error("the last export did not arrive")
 	}
-	if strings.Contains(out.String(), "could not be exported") {
+	if strings.Contains(out.String(), "telemetry was lost") {
 		t.Errorf("a loss is reported:\n%s", out)
 	}
 }
@@ -537,11 +537,11 @@ func TestAnAbsentCollectorIsOneLineForEachCause(t *testing.T) {
 			t.Errorf("ForceFlush without a collector: %v", err)
 		}
 	}
-	if got := strings.Count(out.String(), "traces could not be exported"); got != 1 {
+	if got := strings.Count(out.String(), "telemetry was lost"); got != 1 {
 		t.Errorf("%d lines about traces, want 1:\n%s", got, out)
 	}
 	_ = kit.Shutdown(t.Context())
-	if got := strings.Count(out.String(), "traces could not be exported"); got != 2 {
+	if got := strings.Count(out.String(), "telemetry was lost"); got != 2 {
 		t.Errorf("%d lines about traces after Shutdown, want 2, the second with the rest of the count:\n%s", got, out)
 	}
 }

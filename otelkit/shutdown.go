@@ -15,6 +15,16 @@ type pipeline struct {
 	shutdown func(context.Context) error
 }
 
+// batching is the pipeline of a batcher. The batcher is shut down, not the SDK's
+// provider around it: that would not show it what is recorded afterwards.
+func batching[T any](b *batcher[T], shutdown func(context.Context) error) *pipeline {
+	return &pipeline{b.exports, b.flush, func(ctx context.Context) error {
+		err := b.shutdown(ctx)
+		<-b.done // an exporter is not to be shut down while it exports
+		return errors.Join(err, shutdown(ctx))
+	}}
+}
+
 // stopping is what Shutdown needs.
 type stopping struct {
 	budget time.Duration
@@ -32,33 +42,42 @@ func newStopping(budget time.Duration) stopping {
 	return stopping{budget: budget, ended: ended, end: end}
 }
 
-func (k *Kit) newExports(signal string) *exports {
-	return &exports{signal: signal, ended: k.stopping.ended, reports: k.reports}
+func (k *Kit) newExports(signal Signal) *exports {
+	return &exports{
+		signal: signal, ended: k.stopping.ended,
+		reports: k.reports, losses: k.losses, lost: k.losses.expect(signal),
+	}
 }
 
-// Shutdown exports what is left and ends the telemetry. Traces, metrics and logs
-// are each given the whole time, side by side: until ctx's deadline, or
+// Shutdown exports what is left and ends the telemetry. Traces, metrics, logs and
+// profiles are each given the whole time, side by side: until ctx's deadline, or
 // [Config.ShutdownTimeout] if it has none. A ctx that was cancelled counts as one
 // without a deadline, since what cancelled it most often is what ends the
 // service. The error names each signal of which something was lost.
 //
 // Shutdown works once; further calls wait for the first and return its result.
-// What is recorded afterwards is dropped; the logger still writes its lines.
+// What is left when the time is over, and what is recorded from now on, is lost and
+// counted in [Kit.Loss], profiles a moment later; the logger still writes its lines.
 func (k *Kit) Shutdown(ctx context.Context) error {
 	s := &k.stopping
 	s.once.Do(func() {
 		ctx, cancel := s.within(ctx)
 		defer cancel()
+		ctx = context.WithValue(ctx, lastKey{}, true)
 		s.err = k.each(ctx, "shutting down", func(p *pipeline) func(context.Context) error { return p.shutdown })
+		for _, p := range k.pipelines {
+			p.exports.abandon()
+		}
 		s.end()
+		k.losses.flush()
 		k.reports.flush()
 	})
 	return s.err
 }
 
-// ForceFlush exports what was recorded until now, within ctx's deadline or else
-// [Config.ShutdownTimeout]. A service need not call it; tests and short-lived
-// programs may.
+// ForceFlush exports what was recorded until now, but for profiles, within ctx's
+// deadline or else [Config.ShutdownTimeout]. A service need not call it; tests and
+// short-lived programs may.
 func (k *Kit) ForceFlush(ctx context.Context) error {
 	ctx, cancel := k.stopping.within(ctx)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
@@ -24,17 +25,16 @@ import (
 // sampler is the SDK's: by OTEL_TRACES_SAMPLER, else parentbased_always_on.
 func (k *Kit) startTraces(ctx context.Context, s settings) error {
 	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(s.resource)}
-	exports := k.newExports("traces")
 	if s.traces.exports() {
 		exporter, err := newSpanExporter(ctx, s.traces, s.console)
 		if err != nil {
 			return err
 		}
-		options = append(options, sdktrace.WithBatcher(spanExporter{exporter, exports}))
+		batcher := newBatcher(k.newExports(SignalTraces), limitsOf("OTEL_BSP", 5*time.Second), exportSpans(exporter))
+		options = append(options, sdktrace.WithSpanProcessor(spanProcessor{batcher}))
+		k.pipelines = append(k.pipelines, batching(batcher, exporter.Shutdown))
 	}
-	provider := sdktrace.NewTracerProvider(options...)
-	k.tracerProvider = provider
-	k.pipelines = append(k.pipelines, &pipeline{exports, provider.ForceFlush, provider.Shutdown})
+	k.tracerProvider = sdktrace.NewTracerProvider(options...)
 	return nil
 }
 
@@ -49,7 +49,7 @@ func (k *Kit) startMetrics(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	exports := k.newExports("metrics")
+	exports := k.newExports(SignalMetrics)
 	provider := sdkmetric.NewMeterProvider(
 		sdkmetric.WithResource(s.resource),
 		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metricExporter{exporter, exports})),
@@ -71,14 +71,13 @@ func (k *Kit) startLogs(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	exports := k.newExports("logs")
+	batcher := newBatcher(k.newExports(SignalLogs), limitsOf("OTEL_BLRP", time.Second), exportRecords(exporter))
 	options := append(logLimits(),
 		sdklog.WithResource(s.resource),
-		sdklog.WithProcessor(sdklog.NewBatchProcessor(logExporter{exporter, exports})),
+		sdklog.WithProcessor(logProcessor{batcher}),
 	)
-	provider := sdklog.NewLoggerProvider(options...)
-	k.loggerProvider = provider
-	k.pipelines = append(k.pipelines, &pipeline{exports, provider.ForceFlush, provider.Shutdown})
+	k.loggerProvider = sdklog.NewLoggerProvider(options...)
+	k.pipelines = append(k.pipelines, batching(batcher, exporter.Shutdown))
 	return nil
 }
 

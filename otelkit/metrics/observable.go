@@ -139,13 +139,17 @@ func register[A comparable](ctx context.Context, d *definition[A], callback Call
 			return nil, err
 		}
 		return meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-			return callback(ctx, func(v float64, attrs A) {
+			err := callback(ctx, func(v float64, attrs A) {
 				if !finite(v) {
 					b.refuse("a callback observed a number that is not finite", v)
 					return
 				}
 				o.ObserveFloat64(instrument, v, b.series(attrs).observe...)
 			})
+			if err != nil {
+				b.callbackFailed(err)
+			}
+			return nil // or the SDK (v1.47) would export nothing of this collection, of no metric
 		}, instrument)
 	}
 	to := heldBy(ctx)

@@ -234,6 +234,12 @@ func (b *bound[A]) refuse(cause string, value any) {
 	b.report(cause, cause+" (%v); it and any further ones are dropped", value)
 }
 
+func (b *bound[A]) callbackFailed(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.report("a callback failed", "a callback failed (%v); what it did not observe is missing, and further failures are not told", err)
+}
+
 // report hands a fault to OpenTelemetry's error handler, each cause once. The
 // value that caused it stays out of the message: it may be anybody's.
 func (b *bound[A]) report(cause, format string, args ...any) {

@@ -28,6 +28,18 @@ func (Outcome) Values() []Outcome {
 	return []Outcome{uploaded, rejected, unreachable, timeout, abandoned}
 }
 
+// cause returns what otelkit calls a loss that ended in this way.
+func (o Outcome) cause() string {
+	switch o {
+	case unreachable:
+		return "unavailable"
+	case abandoned:
+		return "shutdown"
+	default: // rejected, timeout
+		return string(o)
+	}
+}
+
 // UploadAttrs tell uploads apart by how they ended.
 type UploadAttrs struct {
 	Outcome Outcome `attr:"otelkit.profiles.outcome"`

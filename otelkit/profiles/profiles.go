@@ -2,8 +2,9 @@
 // goes, what it allocates and holds in memory, what its goroutines do, and what
 // they wait for.
 //
-//	profiler, err := profiles.Start(profiles.Config{Service: "payments", URL: "http://localhost:4040", Kit: kit})
-//	defer profiler.Stop(ctx)
+//	profiler := profiles.New(profiles.Config{URL: "http://localhost:4040"})
+//	kit, err := otelkit.Start(ctx, otelkit.Config{Service: "payments", Profiles: profiler})
+//	defer kit.Shutdown(ctx)
 //	handler := httpserver.Wrap(router, httpserver.Config{Kit: kit, Profiles: profiler})
 //
 // Every 15 seconds the profiles of these seconds are sent. CPU and goroutine
@@ -19,7 +20,8 @@
 // than it may, that uploads are tried again, that those that fail are counted and
 // logged, and that no garbage collection is forced.
 //
-// Stop a Profiler before the kit, so that the kit still exports what was counted.
+// Without otelkit.Start, [Start] starts a Profiler and [Profiler.Stop] ends it. Stop
+// it before a kit, so that the kit still exports what was counted.
 //
 // Without a URL nothing is profiled: no goroutine runs, and requests cost nothing
 // more.
@@ -34,6 +36,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -50,13 +53,15 @@ type Kit interface {
 	Logger() *slog.Logger
 }
 
-// Config configures Start. The zero value of every field but Service is useful.
-// pyroscope-go's variable PYROSCOPE_ADHOC_SERVER_ADDRESS rules over a URL.
+// Config configures New and Start. The zero value of every field is useful, but for
+// Service, which Start needs. The variable PYROSCOPE_SERVER_ADDRESS, by which the
+// Pyroscope clients of other languages are told theirs, rules over URL, and
+// pyroscope-go's own PYROSCOPE_ADHOC_SERVER_ADDRESS over a URL that is set.
 type Config struct {
-	Service string            // required with a URL: service_name in Pyroscope
+	Service string            // service_name in Pyroscope; "" means the one of the kit that starts the Profiler
 	URL     string            // of Pyroscope, such as "http://localhost:4040" or "https://user:password@host"; "" means that nothing is profiled
 	Labels  map[string]string // of all profiles, such as service_version; a label name has letters, digits, "_" and "."
-	Kit     Kit               // where telemetry about profiling goes; nil means the default recorder and slog.Default
+	Kit     Kit               // where telemetry about profiling goes; nil means the kit that starts the Profiler, else the default recorder and slog.Default
 
 	Interval time.Duration     // how much time one profile covers, and the longest that sending it may take; 0 means 15 s
 	Headers  map[string]string // of each upload, such as X-Scope-OrgID for a tenant
@@ -77,9 +82,10 @@ const (
 	stopTimeout     = 5 * time.Second
 )
 
-// Profiler is the profiling of this process. Make one with [Start]. It is safe for
-// concurrent use.
+// Profiler is the profiling of this process. Make one with [New] or [Start]. Once
+// started, it is safe for concurrent use.
 type Profiler struct {
+	cfg     Config
 	session *pyroscope.Profiler // nil means that nothing is profiled
 	uploads *uploads
 	reports *reports
@@ -94,27 +100,65 @@ type Profiler struct {
 // profile, one mutex profile and one block profile.
 var profiling atomic.Bool
 
+// New returns a Profiler for otelkit.Start to start, as Config.Profiles; what uses it
+// comes after that. Until then, it does nothing.
+func New(cfg Config) *Profiler {
+	cfg.URL = cmp.Or(os.Getenv("PYROSCOPE_SERVER_ADDRESS"), cfg.URL)
+	return &Profiler{cfg: cfg}
+}
+
 // Start begins to profile this process. It fails if something about the
 // configuration is wrong, or if the process is being profiled already; it does
 // not fail, nor wait, because Pyroscope cannot be reached.
 func Start(cfg Config) (*Profiler, error) {
-	if cfg.URL == "" {
-		return &Profiler{}, nil
-	}
-	if err := cfg.check(); err != nil {
+	p := New(cfg)
+	if err := p.start(nil); err != nil {
 		return nil, err
 	}
+	return p, nil
+}
+
+// StartProfiling starts a Profiler as part of a kit: this is for otelkit.Start. What
+// [Config] does not say, and labels that it does not have, are those of the kit. A
+// profile that is lost is reported to lost, with its cause in otelkit's terms, rather
+// than logged.
+func (p *Profiler) StartProfiling(service string, labels map[string]string, recorder *metrics.Recorder, logger *slog.Logger, lost func(cause string, err error)) error {
+	p.cfg.Service = cmp.Or(p.cfg.Service, service)
+	all := map[string]string{}
+	maps.Copy(all, labels)
+	maps.Copy(all, p.cfg.Labels)
+	p.cfg.Labels = all
+	if p.cfg.Kit == nil {
+		p.cfg.Kit = starter{recorder, logger}
+	}
+	return p.start(lost)
+}
+
+// starter is the kit that started a Profiler.
+type starter struct {
+	recorder *metrics.Recorder
+	logger   *slog.Logger
+}
+
+func (s starter) Recorder() *metrics.Recorder { return s.recorder }
+func (s starter) Logger() *slog.Logger        { return s.logger }
+
+func (p *Profiler) start(lost func(cause string, err error)) error {
+	cfg := p.cfg
+	if cfg.URL == "" {
+		return nil
+	}
+	if err := cfg.check(); err != nil {
+		return err
+	}
 	if !profiling.CompareAndSwap(false, true) {
-		return nil, errors.New("profiles: this process is being profiled already; Stop the other Profiler first")
+		return errors.New("profiles: this process is being profiled already; Stop the other Profiler first")
 	}
 	cfg.Interval = cmp.Or(cfg.Interval, defaultInterval)
-	p := &Profiler{
-		uploads: newUploads(cfg),
-		reports: newReports(cfg.Kit),
-		stopped: make(chan struct{}),
-	}
-	var err error
-	p.session, err = pyroscope.Start(pyroscope.Config{
+	p.uploads = newUploads(cfg, lost)
+	p.reports = newReports(cfg.Kit, lost != nil)
+	p.stopped = make(chan struct{})
+	session, err := pyroscope.Start(pyroscope.Config{
 		ApplicationName: cfg.Service,
 		Tags:            maps.Clone(cfg.Labels),
 		ServerAddress:   cfg.URL,
@@ -127,10 +171,11 @@ func Start(cfg Config) (*Profiler, error) {
 	})
 	if err != nil {
 		profiling.Store(false)
-		return nil, fmt.Errorf("profiles: starting: %w", err)
+		return fmt.Errorf("profiles: starting: %w", err)
 	}
+	p.session = session
 	p.restore = cfg.sample()
-	return p, nil
+	return nil
 }
 
 // check returns everything that is wrong with the configuration.
@@ -140,7 +185,7 @@ func (c Config) check() error {
 		errs = append(errs, errors.New("profiles: set Service to the name of the service"))
 	}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, errors.New("profiles: URL is not one of Pyroscope, such as http://localhost:4040")) // it may hold a password
+		errs = append(errs, errors.New("profiles: URL (or PYROSCOPE_SERVER_ADDRESS) is not one of Pyroscope, such as http://localhost:4040")) // it may hold a password
 	}
 	for name, value := range c.Labels {
 		if strings.ContainsAny(value, ",}") {
@@ -206,7 +251,7 @@ func (p *Profiler) Stop(ctx context.Context) error {
 	p.stop.Do(func() { go p.end() })
 	select {
 	case <-p.stopped:
-		if err := p.uploads.lost(); err != nil {
+		if err := p.uploads.failed(); err != nil {
 			return fmt.Errorf("profiles: the last profiles were not sent: %w", err)
 		}
 		return nil

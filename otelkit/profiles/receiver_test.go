@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +25,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	os.Unsetenv("PYROSCOPE_SERVER_ADDRESS") // which the developer may have set
+	goleak.VerifyTestMain(m)
+}
 
 // push is a profile that Pyroscope got.
 type push struct {

@@ -3,6 +3,7 @@ package profiles
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,7 +14,8 @@ const reportEvery = time.Minute
 // reports logs what pyroscope-go says goes wrong: the first time, and from then
 // on once a minute with how often it did. It is a pyroscope.Logger.
 type reports struct {
-	log *slog.Logger
+	log     *slog.Logger
+	uploads bool // whether the uploads that fail are reported elsewhere
 
 	mu    sync.Mutex
 	kinds map[string]*kind // by pyroscope-go's format string, of which there are about ten
@@ -26,8 +28,8 @@ type kind struct {
 	times  int // since it was logged
 }
 
-func newReports(kit Kit) *reports {
-	r := &reports{log: slog.Default(), kinds: map[string]*kind{}}
+func newReports(kit Kit, uploads bool) *reports {
+	r := &reports{log: slog.Default(), uploads: uploads, kinds: map[string]*kind{}}
 	if kit != nil {
 		r.log = kit.Logger()
 	}
@@ -42,6 +44,9 @@ func (*reports) Debugf(string, ...any) {}
 
 // Errorf reports a failure.
 func (r *reports) Errorf(format string, args ...any) {
+	if r.uploads && strings.HasPrefix(format, "upload profile") {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k, ok := r.kinds[format]

@@ -12,7 +12,7 @@ import (
 func TestAFailureIsLoggedOnceAMinuteWithHowOftenItCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines bytes.Buffer
-		r := newReports(nil)
+		r := newReports(nil, false)
 		r.log = slog.New(slog.NewTextHandler(&lines, nil))
 		for range 90 {
 			r.Errorf("upload profile: %v", "refused")

@@ -29,6 +29,7 @@ type uploads struct {
 	client   *http.Client
 	limit    time.Duration // for one profile, all its tries together
 	recorder *metrics.Recorder
+	lost     func(cause string, err error) // told of each lost profile, unless it is nil
 
 	ctx     context.Context // done when no upload may go on
 	abandon context.CancelFunc
@@ -40,8 +41,8 @@ type uploads struct {
 	last error // why an upload failed since hurry
 }
 
-func newUploads(cfg Config) *uploads {
-	u := &uploads{limit: cfg.Interval}
+func newUploads(cfg Config, lost func(cause string, err error)) *uploads {
+	u := &uploads{limit: cfg.Interval, lost: lost}
 	u.ctx, u.abandon = context.WithCancel(context.Background())
 	u.hurried, u.hurry = context.WithCancel(context.Background())
 	if cfg.Kit != nil {
@@ -73,15 +74,25 @@ func (u *uploads) Do(r *http.Request) (*http.Response, error) {
 	response, err := u.persist(ctx, r)
 	outcome := outcomeOf(u.ctx, response, err)
 	Uploads.Add(u.telemetry(), 1, UploadAttrs{outcome})
-	if outcome != uploaded && u.hurried.Err() != nil {
+	if outcome != uploaded {
+		u.fail(outcome, response, err)
+	}
+	return response, err
+}
+
+// fail tells of a profile that is lost.
+func (u *uploads) fail(outcome Outcome, response *http.Response, err error) {
+	if err == nil {
+		err = errors.New("Pyroscope answered " + response.Status)
+	}
+	if u.lost != nil {
+		u.lost(outcome.cause(), err)
+	}
+	if u.hurried.Err() != nil {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.last = err
-		if err == nil {
-			u.last = errors.New("Pyroscope answered " + response.Status)
-		}
 	}
-	return response, err
 }
 
 // endNow mends the time that a last profile is said to cover: pyroscope-go rounds
@@ -148,8 +159,8 @@ func (u *uploads) rest(ctx context.Context, pause time.Duration) bool {
 	return false
 }
 
-// lost returns why an upload failed since hurry, nil if none did.
-func (u *uploads) lost() error {
+// failed returns why an upload failed since hurry, nil if none did.
+func (u *uploads) failed() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.last
