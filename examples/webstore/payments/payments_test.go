@@ -16,14 +16,15 @@ import (
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/paymentprovider"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
-	"github.com/otelkit/kit/examples/webstore/telemetry/telemetrytest"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
+	"github.com/otelkit/kit/otelkit/otelkittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Runner{M: m}) }
@@ -37,7 +38,7 @@ var impatient = patience{
 // fixture is the service over a real database and a provider of the test's.
 type fixture struct {
 	t        *testing.T
-	kit      *telemetrytest.Kit
+	kit      *otelkittest.Kit
 	pool     *pgxpool.Pool
 	payments *payments
 	http.Handler
@@ -52,7 +53,7 @@ func start(t *testing.T, provider http.Handler, patience patience) *fixture {
 
 func startAt(t *testing.T, providerURL string, patience patience) *fixture {
 	t.Helper()
-	kit := telemetrytest.New(t)
+	kit := otelkittest.New(t)
 	cfg := Config{DatabaseURL: pgtest.URL(t)}
 	pool, err := openStore(t.Context(), cfg, kit)
 	if err != nil {
@@ -202,12 +203,8 @@ func TestAPaymentIsAuthorisedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 	if n := len(provider.calls()); n != 1 {
 		t.Errorf("the provider was called %d times, want once", n)
 	}
-	if n := f.kit.Count(t, telemetry.PaymentRequests, "webstore.payment.outcome", "authorised", "webstore.market", "DE"); n != 1 {
-		t.Errorf("%d payments counted, want 1", n)
-	}
-	if n := f.kit.Count(t, telemetry.PaymentReplays); n != 1 {
-		t.Errorf("%d replays counted, want 1", n)
-	}
+	f.kit.Total(telemetry.PaymentRequests, attribute.String("webstore.payment.outcome", "authorised"), attribute.String("webstore.market", "DE")).Is(1)
+	f.kit.Total(telemetry.PaymentReplays).Is(1)
 }
 
 func TestTheSameKeyAtTheSameTimeIsChargedOnce(t *testing.T) {
@@ -224,9 +221,7 @@ func TestTheSameKeyAtTheSameTimeIsChargedOnce(t *testing.T) {
 	if n := len(charges(t, provider)); n != 1 {
 		t.Errorf("%d charges, want 1", n)
 	}
-	if n := f.kit.Count(t, telemetry.PaymentRequests); n != 1 {
-		t.Errorf("%d payments counted, want 1", n)
-	}
+	f.kit.Total(telemetry.PaymentRequests).Is(1)
 }
 
 func TestADeclineIs402AndStands(t *testing.T) {
@@ -255,13 +250,9 @@ func TestAnOutageIsTriedAgainWithTheSameKey(t *testing.T) {
 	if keys := fmt.Sprint(provider.calls()); keys != "[order-1 order-1 order-1]" {
 		t.Errorf("the provider was sent the keys %s, want order-1 three times", keys)
 	}
-	if n := f.kit.Count(t, telemetry.ProviderRetries); n != 2 {
-		t.Errorf("%d retries counted, want 2", n)
-	}
+	f.kit.Total(telemetry.ProviderRetries).Is(2)
 	for _, outcome := range []string{"error", "throttled", "authorised"} {
-		if n := f.kit.Count(t, telemetry.ProviderAttempts, "webstore.payment_provider.outcome", outcome); n != 1 {
-			t.Errorf("%d attempts with outcome %s counted, want 1", n, outcome)
-		}
+		f.kit.Total(telemetry.ProviderAttempts, attribute.String("webstore.payment_provider.outcome", outcome)).Is(1)
 	}
 }
 
@@ -312,9 +303,7 @@ func TestAProviderThatIsAwayIs503(t *testing.T) {
 	f := startAt(t, server.URL, impatient)
 	status, answer := f.pay("order-1")
 	want(t, status, answer, http.StatusServiceUnavailable, "provider_unavailable")
-	if n := f.kit.Count(t, telemetry.ProviderAttempts, "webstore.payment_provider.outcome", "unreachable"); n != 3 {
-		t.Errorf("%d attempts with outcome unreachable counted, want 3", n)
-	}
+	f.kit.Total(telemetry.ProviderAttempts, attribute.String("webstore.payment_provider.outcome", "unreachable")).Is(3)
 }
 
 // The money is taken, and the answer is lost: the dearest case of all.
@@ -335,9 +324,7 @@ func TestAnAnswerThatIsLostIsAskedForAgainAndChargedOnce(t *testing.T) {
 
 	status, answer := f.pay("order-1")
 	want(t, status, answer, http.StatusServiceUnavailable, "provider_unavailable")
-	if n := f.kit.Count(t, telemetry.ProviderAttempts, "webstore.payment_provider.outcome", "timeout"); n != 3 {
-		t.Errorf("%d attempts with outcome timeout counted, want 3", n)
-	}
+	f.kit.Total(telemetry.ProviderAttempts, attribute.String("webstore.payment_provider.outcome", "timeout")).Is(3)
 	eventually(t, func() error {
 		if status, answer = f.pay("order-1"); status != http.StatusOK {
 			return fmt.Errorf("got %d %v, want 200", status, answer)
@@ -377,18 +364,14 @@ func TestACircuitThatIsOpenSparesTheProvider(t *testing.T) {
 	if n := len(provider.calls()); n != 3 {
 		t.Errorf("the provider was called %d times, want 3", n)
 	}
-	if n := f.kit.Count(t, telemetry.ProviderAttempts, "webstore.payment_provider.outcome", "circuit_open"); n != 4 {
-		t.Errorf("%d attempts with outcome circuit_open counted, want 4", n)
-	}
-	if n := f.kit.Count(t, telemetry.ProviderCircuit, "webstore.circuit.state", "open"); n != 1 {
-		t.Errorf("the circuit's gauge for open is %d, want 1", n)
-	}
+	f.kit.Total(telemetry.ProviderAttempts, attribute.String("webstore.payment_provider.outcome", "circuit_open")).Is(4)
+	f.kit.Total(telemetry.ProviderCircuit, attribute.String("webstore.circuit.state", "open")).Is(1)
 }
 
 func TestACircuitThatIsOpenIsNotWaitedFor(t *testing.T) {
 	patience := impatient
 	patience.pause = time.Hour
-	p, err := newProvider(t.Context(), "http://127.0.0.1:1", patience, telemetrytest.New(t))
+	p, err := newProvider(t.Context(), "http://127.0.0.1:1", patience, otelkittest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -412,9 +395,7 @@ func TestWhatTheProviderDoesNotTakeIsOurFault(t *testing.T) {
 	if state := f.state("order-1"); state != "failed" {
 		t.Errorf("the payment is %v, want failed", state)
 	}
-	if n := f.kit.Count(t, telemetry.PaymentRequests, "webstore.payment.outcome", "failed"); n != 1 {
-		t.Errorf("%d failed payments counted, want 1", n)
-	}
+	f.kit.Total(telemetry.PaymentRequests, attribute.String("webstore.payment.outcome", "failed")).Is(1)
 }
 
 func TestNoConnectionIsHeldWhileTheProviderThinks(t *testing.T) {
@@ -525,7 +506,7 @@ func TestItIsReadyWhileTheDatabaseAnswers(t *testing.T) {
 
 func TestAURLThatIsNoneIsRefused(t *testing.T) {
 	for _, address := range []string{"", "payments", "http://", "://"} {
-		if _, err := newProvider(t.Context(), address, impatient, telemetrytest.New(t)); err == nil {
+		if _, err := newProvider(t.Context(), address, impatient, otelkittest.New(t)); err == nil {
 			t.Errorf("%q was taken for a URL", address)
 		}
 	}

@@ -140,7 +140,7 @@ func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool
 
 func newPayments(cfg Config, pool *pgxpool.Pool, provider *provider, kit telemetryKit) (*payments, error) {
 	checks, err := health.New(health.Config{Kit: kit, Checks: []health.Check{
-		{Name: "postgres", Layer: health.Datastore, Criticality: health.Critical, Run: pool.Ping, Interval: time.Second},
+		{Name: "postgres", Layer: health.Datastore, Criticality: health.Critical, Run: postgres.Check(pool), Interval: time.Second},
 		{Name: "payment-provider", Layer: "third party", Run: provider.ping, Endpoints: []string{"/payments"}},
 	}})
 	if err != nil {

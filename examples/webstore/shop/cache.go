@@ -123,7 +123,7 @@ func (c *cache) ping(ctx context.Context) error {
 	if client == nil {
 		return errors.New("not connected yet")
 	}
-	return client.Ping(ctx).Err()
+	return redisdb.Check(client)(ctx)
 }
 
 // errResting says that Redis is not asked at the moment.

@@ -11,14 +11,15 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otelkit/kit/examples/webstore/telemetry"
-	"github.com/otelkit/kit/examples/webstore/telemetry/telemetrytest"
+	"github.com/otelkit/kit/otelkit/otelkittest"
 )
 
-func (f *fixture) lookups(cache, outcome string) int64 {
+func (f *fixture) lookups(cache, outcome string) float64 {
 	f.t.Helper()
-	return f.kit.Count(f.t, telemetry.CacheLookups, "webstore.cache.name", cache, "webstore.cache.outcome", outcome)
+	return f.kit.Total(telemetry.CacheLookups, attribute.String("webstore.cache.name", cache), attribute.String("webstore.cache.outcome", outcome)).Value()
 }
 
 func TestWhatIsInTheCacheIsNotAskedOfTheDatabase(t *testing.T) {
@@ -33,7 +34,7 @@ func TestWhatIsInTheCacheIsNotAskedOfTheDatabase(t *testing.T) {
 	}
 	for _, cache := range []string{"catalogue", "session"} {
 		if misses, hits := f.lookups(cache, "miss"), f.lookups(cache, "hit"); misses != 1 || hits != 1 {
-			t.Errorf("%s: %d misses and %d hits, want 1 and 1", cache, misses, hits)
+			t.Errorf("%s: %v misses and %v hits, want 1 and 1", cache, misses, hits)
 		}
 	}
 	redis.FastForward(time.Minute)
@@ -50,11 +51,11 @@ func TestWithoutRedisTheDatabaseAnswersAndOneLineIsLogged(t *testing.T) {
 		status, answer := f.do("GET", "/DE/products", alice, "")
 		want(t, status, answer, http.StatusOK, "")
 	}
-	if n := strings.Count(f.kit.Log(), "redis is away"); n != 1 {
-		t.Errorf("%d lines say that Redis is away, want 1:\n%s", n, f.kit.Log())
+	if n := strings.Count(f.kit.Lines(), "redis is away"); n != 1 {
+		t.Errorf("%d lines say that Redis is away, want 1:\n%s", n, f.kit.Lines())
 	}
 	if n := f.lookups("catalogue", "unavailable"); n != 20 {
-		t.Errorf("%d lookups without answer counted, want 20", n)
+		t.Errorf("%v lookups without answer counted, want 20", n)
 	}
 }
 
@@ -86,7 +87,7 @@ func TestARedisThatHangsHoldsUpOneRequestOnly(t *testing.T) {
 		t.Errorf("Redis was asked %d times, want once: it rests for a second", n)
 	}
 	if n := f.lookups("catalogue", "unavailable"); n != 5 {
-		t.Errorf("%d lookups without answer counted, want 5", n)
+		t.Errorf("%v lookups without answer counted, want 5", n)
 	}
 }
 
@@ -112,18 +113,18 @@ func TestARedisThatComesLaterIsUsed(t *testing.T) {
 	for f.lookups("catalogue", "hit") == 0 {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("Redis is not used after a minute:\n%s", f.kit.Log())
+			t.Fatalf("Redis is not used after a minute:\n%s", f.kit.Lines())
 		case <-tick.C:
 			f.do("GET", "/DE/products", "", "")
 		}
 	}
-	if !strings.Contains(f.kit.Log(), "redis is back") {
-		t.Errorf("no line says that Redis is back:\n%s", f.kit.Log())
+	if !strings.Contains(f.kit.Lines(), "redis is back") {
+		t.Errorf("no line says that Redis is back:\n%s", f.kit.Lines())
 	}
 }
 
 func TestAURLThatIsNoneIsRefusedWithoutItsPassword(t *testing.T) {
-	_, err := openCache(t.Context(), "redis://:secret%zz@host", telemetrytest.New(t))
+	_, err := openCache(t.Context(), "redis://:secret%zz@host", otelkittest.New(t))
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v, want an error without the password", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelkit/kit/examples/webstore/telemetry"
@@ -35,12 +36,8 @@ func TestACheckoutPaysTakesTheStockAndEmptiesTheCart(t *testing.T) {
 		t.Errorf("the cart still has %v", in)
 	}
 	f.charged(1)
-	if n := f.kit.Count(t, telemetry.Checkouts, "webstore.checkout.outcome", "completed", "webstore.market", "DE", "webstore.payment.method", "credit_card"); n != 1 {
-		t.Errorf("%d checkouts counted, want 1", n)
-	}
-	if n := f.kit.Count(t, telemetry.CheckoutAmount); n != 1 {
-		t.Errorf("%d amounts recorded, want 1", n)
-	}
+	f.kit.Total(telemetry.Checkouts, attribute.String("webstore.checkout.outcome", "completed"), attribute.String("webstore.market", "DE"), attribute.String("webstore.payment.method", "credit_card")).Is(1)
+	f.kit.Total(telemetry.CheckoutAmount).Is(1)
 	status, same := f.do("GET", "/orders/"+order["order_id"].(string), alice, "")
 	want(t, status, same, http.StatusOK, "")
 	if fmt.Sprint(same) != fmt.Sprint(order) {
@@ -69,12 +66,8 @@ func TestTheSameKeyIsTheSameOrder(t *testing.T) {
 	if in := f.quantities(alice); in[2] != 1 {
 		t.Errorf("the cart has %v, want what was added after the order", in)
 	}
-	if n := f.kit.Count(t, telemetry.Checkouts); n != 1 {
-		t.Errorf("%d checkouts counted, want 1", n)
-	}
-	if n := f.kit.Count(t, telemetry.CheckoutReplays); n != 1 {
-		t.Errorf("%d replays counted, want 1", n)
-	}
+	f.kit.Total(telemetry.Checkouts).Is(1)
+	f.kit.Total(telemetry.CheckoutReplays).Is(1)
 }
 
 func TestAKeyIsOneUsersOwn(t *testing.T) {
@@ -107,9 +100,7 @@ func TestTheSameKeyAtTheSameTimeIsOneOrderAndOneCharge(t *testing.T) {
 	if left := f.stock(1); left != 49 {
 		t.Errorf("%d laptops are left of 50, want 49", left)
 	}
-	if n := f.kit.Count(t, telemetry.Checkouts); n != 1 {
-		t.Errorf("%d checkouts counted, want 1", n)
-	}
+	f.kit.Total(telemetry.Checkouts).Is(1)
 }
 
 func TestOneCartCheckedOutTwiceAtTheSameTimeIsSoldOnce(t *testing.T) {
@@ -160,9 +151,7 @@ func TestADeclineIs402AndGivesTheCartBack(t *testing.T) {
 	if f.stock(1) != 50 {
 		t.Error("a declined order took from the stock")
 	}
-	if n := f.kit.Count(t, telemetry.Checkouts, "webstore.checkout.outcome", "declined"); n != 1 {
-		t.Errorf("%d declined checkouts counted, want 1", n)
-	}
+	f.kit.Total(telemetry.Checkouts, attribute.String("webstore.checkout.outcome", "declined")).Is(1)
 	status, order := f.pay(alice, "k2")
 	want(t, status, order, http.StatusOK, "")
 }
@@ -191,10 +180,8 @@ func TestAnOutageIs503AndTheSameKeyCompletesTheOrder(t *testing.T) {
 		t.Errorf("order %v, want the pending one completed", order)
 	}
 	f.charged(1)
-	for outcome, n := range map[string]int64{"unavailable": 1, "completed": 1} {
-		if got := f.kit.Count(t, telemetry.Checkouts, "webstore.checkout.outcome", outcome); got != n {
-			t.Errorf("%d checkouts with outcome %s counted, want %d", got, outcome, n)
-		}
+	for outcome, n := range map[string]float64{"unavailable": 1, "completed": 1} {
+		f.kit.Total(telemetry.Checkouts, attribute.String("webstore.checkout.outcome", outcome)).Is(n)
 	}
 }
 
@@ -244,9 +231,7 @@ func TestAnEmptyCartIsNotOrdered(t *testing.T) {
 	f := start(t, nil)
 	status, answer := f.pay(alice, "k1")
 	want(t, status, answer, http.StatusConflict, "cart_empty")
-	if n := f.kit.Count(t, telemetry.Checkouts); n != 0 {
-		t.Errorf("%d checkouts counted, want none", n)
-	}
+	f.kit.Total(telemetry.Checkouts).Is(0)
 }
 
 func TestACheckoutBuysWhatIsInTheCartOfItsMarket(t *testing.T) {
@@ -285,9 +270,7 @@ func TestWhatSellsOutWhileItIsPaidForIsDelayed(t *testing.T) {
 	if laptops, phones := f.stock(1), f.stock(2); laptops != 1 || phones != 99 {
 		t.Errorf("%d laptops and %d phones are left, want 1 and 99", laptops, phones)
 	}
-	if n := f.kit.Count(t, telemetry.Checkouts, "webstore.checkout.outcome", "delayed"); n != 1 {
-		t.Errorf("%d delayed checkouts counted, want 1", n)
-	}
+	f.kit.Total(telemetry.Checkouts, attribute.String("webstore.checkout.outcome", "delayed")).Is(1)
 }
 
 func TestTheStockIsNeverNegativeAndNothingDeadlocks(t *testing.T) {

@@ -188,7 +188,7 @@ func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool
 // not sell.
 func newChecks(pool *pgxpool.Pool, cache *cache, payments *paymentsClient, kit telemetryKit) (*health.Checker, error) {
 	checks := []health.Check{
-		{Name: "postgres", Layer: health.Datastore, Criticality: health.Critical, Run: pool.Ping, Interval: time.Second},
+		{Name: "postgres", Layer: health.Datastore, Criticality: health.Critical, Run: postgres.Check(pool), Interval: time.Second},
 		{Name: "payments", Run: payments.ping, Endpoints: []string{"/orders/checkout", "/checkout"}},
 	}
 	if !cache.off {

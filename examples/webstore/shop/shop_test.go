@@ -14,8 +14,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"go.uber.org/goleak"
 
-	"github.com/otelkit/kit/examples/webstore/telemetry/telemetrytest"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
+	"github.com/otelkit/kit/otelkit/otelkittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Runner{M: m}) }
@@ -29,7 +29,7 @@ const (
 // fixture is the service over a real database, with payments of the test's.
 type fixture struct {
 	t    *testing.T
-	kit  *telemetrytest.Kit
+	kit  *otelkittest.Kit
 	shop *shop
 	http.Handler
 	payments *fakePayments
@@ -45,7 +45,7 @@ func start(t *testing.T, edit func(*Config)) *fixture {
 	if edit != nil {
 		edit(&cfg)
 	}
-	kit := telemetrytest.New(t)
+	kit := otelkittest.New(t)
 	s, closeAll, err := open(t.Context(), cfg, kit)
 	if err != nil {
 		t.Fatal(err)
