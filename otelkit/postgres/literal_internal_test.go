@@ -53,8 +53,8 @@ var texts = []string{
 func checkNothingSurvives(t *testing.T, sql string) {
 	t.Helper()
 	s := read(sql, nil)
-	b, query := together([]*statement{s, s, read("select 1", nil)})
-	for _, told := range []string{s.text, s.operation, s.collection, s.query, s.spanName(), b.text, b.operation, b.collection, query} {
+	b := together([]*statement{s, s, read("select 1", nil)})
+	for _, told := range []string{s.text, s.operation, s.collection, s.query, s.spanName(), b.text, b.operation, b.collection, b.query} {
 		if strings.Contains(told, textMark) || strings.Contains(told, numberMark) {
 			t.Errorf("a literal survived in %q of\n%s", told, sql)
 		}

@@ -186,9 +186,7 @@ func TestACheckIsNotHeldUpByADatabaseThatDoesNotAnswer(t *testing.T) {
 	defer pool.Close()
 	defer proxy.Cut() // else Close waits for the database to say goodbye, for 15 s
 	proxy.Swallow()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	err = postgres.Check(pool)(ctx)
+	err = postgres.Check(pool)(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("error %v", err)
 	}

@@ -37,19 +37,19 @@ func read(sql string, target []attribute.KeyValue) *statement {
 	}
 	s.summary = summarise(tokens)
 	s.bracket = slices.Contains(brackets, s.operation)
-	s.options = spanOptions(target, s.summary, s.query)
+	s.options = spanOptions(target, s)
 	return s
 }
 
 // spanOptions are those that the span of a call starts with, where a sampler sees
 // them.
-func spanOptions(target []attribute.KeyValue, s summary, query string, more ...attribute.KeyValue) []trace.SpanStartOption {
+func spanOptions(target []attribute.KeyValue, s *statement, more ...attribute.KeyValue) []trace.SpanStartOption {
 	attrs := slices.Clone(target)
 	for key, value := range map[attribute.Key]string{
 		semconv.DBQuerySummaryKey:   s.text,
 		semconv.DBOperationNameKey:  s.operation,
 		semconv.DBCollectionNameKey: s.collection,
-		semconv.DBQueryTextKey:      query,
+		semconv.DBQueryTextKey:      s.query,
 	} {
 		if value != "" {
 			attrs = append(attrs, key.String(value))

@@ -60,12 +60,11 @@ func newTracer(kit Kit, target dbclient.Target) *tracer {
 // one allocation instead of the three of context.WithValue.
 type call struct {
 	context.Context
-	summary summary
-	start   time.Time
-	span    trace.Span              // nil if it has none
-	late    []trace.SpanStartOption // of the span that it may yet have
-	ping    bool                    // it is not told of
-	conn    *connection
+	statement *statement
+	conn      *connection
+	start     time.Time
+	span      trace.Span // nil if it has none
+	late      bool       // it may yet have one
 }
 
 type callKey struct{}
@@ -82,21 +81,21 @@ func (c *call) Value(key any) any {
 const slow = 5 * time.Millisecond
 
 // begin starts a call, with a span if the context has one to put it below.
-func (t *tracer) begin(ctx context.Context, conn *pgx.Conn, s summary, options []trace.SpanStartOption, bracket bool) context.Context {
-	c := &call{Context: ctx, summary: s, start: time.Now(), conn: connectionOf(conn)}
+func (t *tracer) begin(ctx context.Context, conn *pgx.Conn, s *statement) context.Context {
+	c := &call{Context: ctx, statement: s, conn: connectionOf(conn), start: time.Now()}
 	switch {
-	case !t.spans.Wants(ctx):
-	case bracket:
-		c.late = options
+	case s.ping || !t.spans.Wants(ctx):
+	case s.bracket:
+		c.late = true
 	default:
-		c.Context, c.span = t.span(ctx, c, options)
+		c.Context, c.span = t.span(c)
 	}
 	return c
 }
 
 // span starts the span of a call.
-func (t *tracer) span(ctx context.Context, c *call, options []trace.SpanStartOption) (context.Context, trace.Span) {
-	ctx, span := t.spans.Start(ctx, c.summary.spanName(), c.start, options)
+func (t *tracer) span(c *call) (context.Context, trace.Span) {
+	ctx, span := t.spans.Start(c.Context, c.statement.spanName(), c.start, c.statement.options)
 	if wait := c.conn.takeWait(); wait >= dbclient.NoticedWait {
 		span.SetAttributes(dbclient.WaitKey.Float64(wait.Seconds()))
 	}
@@ -106,13 +105,13 @@ func (t *tracer) span(ctx context.Context, c *call, options []trace.SpanStartOpt
 // end records a call and ends its span.
 func (t *tracer) end(ctx context.Context, err error) {
 	c, ok := ctx.Value(callKey{}).(*call)
-	if !ok || c.ping {
+	if !ok || c.statement.ping {
 		return
 	}
 	failure := failureOf(err)
-	duration := t.target.Record(dbclient.Recording(c.Context, t.kit), c.start, c.summary.operation, c.summary.text, failure)
-	if c.late != nil && (failure.Type != "" || duration >= slow) {
-		_, c.span = t.span(c.Context, c, c.late)
+	duration := t.target.Record(dbclient.Recording(c.Context, t.kit), c.start, c.statement.operation, c.statement.text, failure)
+	if c.late && (failure.Type != "" || duration >= slow) {
+		_, c.span = t.span(c)
 	}
 	if c.span == nil {
 		return
@@ -121,13 +120,10 @@ func (t *tracer) end(ctx context.Context, err error) {
 	c.span.End(trace.WithTimestamp(c.start.Add(duration)))
 }
 
-// TraceQueryStart starts the call of a statement.
+// TraceQueryStart starts the call of a statement. That of a ping is not told of, and
+// hides the acquiring that it is part of.
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	s := t.statement(conn, data.SQL)
-	if s.ping {
-		return &call{Context: ctx, ping: true} // which hides the acquiring that it is part of
-	}
-	return t.begin(ctx, conn, s.summary, s.options, s.bracket)
+	return t.begin(ctx, conn, t.statement(conn, data.SQL))
 }
 
 // statement returns what is known of a text, or of the statement that was
@@ -153,29 +149,26 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 func (t *tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
 	queries := data.Batch.QueuedQueries
 	if len(queries) == 1 { // one is no batch, say the conventions
-		s := t.statement(conn, queries[0].SQL)
-		return t.begin(ctx, conn, s.summary, s.options, false)
+		return t.begin(ctx, conn, t.statement(conn, queries[0].SQL))
 	}
 	all := make([]*statement, len(queries))
 	for i, q := range queries {
 		all[i] = t.statement(conn, q.SQL)
 	}
-	s, query := together(all)
-	var options []trace.SpanStartOption
+	s := together(all)
 	if t.spans.Wants(ctx) {
-		options = spanOptions(t.statements.target, s, query, semconv.DBOperationBatchSize(len(queries)))
+		s.options = spanOptions(t.statements.target, s, semconv.DBOperationBatchSize(len(queries)))
 	}
-	return t.begin(ctx, conn, s, options, false)
+	return t.begin(ctx, conn, s)
 }
 
 // together sums up the statements of a batch, by the conventions: what all have
 // in common stays.
-func together(all []*statement) (summary, string) {
-	var s summary
-	var query string
+func together(all []*statement) *statement {
+	s := &statement{}
 	for i, one := range all {
 		if i == 0 {
-			s, query = one.summary, one.query
+			s.summary, s.query = one.summary, one.query
 			continue
 		}
 		if one.text != s.text {
@@ -188,12 +181,12 @@ func together(all []*statement) (summary, string) {
 			s.collection = ""
 		}
 	}
-	if slices.ContainsFunc(all, func(one *statement) bool { return one.query != query }) {
-		query = joined(all)
+	if slices.ContainsFunc(all, func(one *statement) bool { return one.query != s.query }) {
+		s.query = joined(all)
 	}
 	s.text = strings.TrimSpace("BATCH " + s.text)
 	s.operation = strings.TrimSpace("BATCH " + s.operation)
-	return s, query
+	return s
 }
 
 // joined writes the texts of a batch one behind the other.
@@ -223,12 +216,9 @@ func (t *tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceB
 // TraceCopyFromStart starts the call of a copy.
 func (t *tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
 	table := strings.Join(data.TableName, ".")
-	s := summary{text: "COPY " + table, operation: "COPY", collection: table}
-	var options []trace.SpanStartOption
-	if t.spans.Wants(ctx) {
-		options = spanOptions(t.statements.target, s, "")
-	}
-	return t.begin(ctx, conn, s, options, false)
+	s := &statement{summary: summary{text: "COPY " + table, operation: "COPY", collection: table}}
+	s.options = spanOptions(t.statements.target, s)
+	return t.begin(ctx, conn, s)
 }
 
 // TraceCopyFromEnd ends the call of a copy.

@@ -94,7 +94,7 @@ func TestACommandTellsHowLongItWaitedForItsConnection(t *testing.T) {
 
 func TestAWaitInVainIsAnErrorOfTheCommand(t *testing.T) {
 	kit := otelkittest.New(t)
-	client, _ := open(t, kit, redisdb.Config{PoolSize: 1, Timeout: time.Millisecond})
+	client, _ := open(t, kit, redisdb.Config{PoolSize: 1})
 	defer hold(t, client).Close()
 	dbclienttest.Request(t, kit, func(ctx context.Context) { client.Get(ctx, "key") })
 	kit.Span("GET").HasStatus(codes.Error).Has(semconv.ErrorTypeKey.String("pool_timeout"))
@@ -140,7 +140,7 @@ func TestACheckPassesWhenThePoolIsBusy(t *testing.T) {
 }
 
 func TestACheckFailsWhenAllConnectionsHang(t *testing.T) {
-	client, _ := open(t, otelkittest.New(t), redisdb.Config{PoolSize: 1, Timeout: 10 * time.Millisecond})
+	client, _ := open(t, otelkittest.New(t), redisdb.Config{PoolSize: 1})
 	defer hold(t, client).Close()
 	err := redisdb.Check(client)(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "all 1 connections of the pool are in use") {
