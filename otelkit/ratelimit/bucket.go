@@ -14,7 +14,7 @@ import (
 //	100 per minute, burst 20:   rate 1, unit 600,000, depth 12,000,000
 //	7 per second, burst 7:      rate 7, unit 1,000,000, depth 7,000,000
 //
-// script.lua computes the same.
+// one.lua and several.lua compute the same.
 type bucket struct {
 	rate  int64 // backlog that a microsecond takes off
 	unit  int64 // backlog that a unit puts on
@@ -38,6 +38,16 @@ func (b bucket) after(backlog, elapsed int64) int64 {
 // burst allows, even less than one.
 func (b bucket) fits(backlog int64, cost int) bool {
 	return backlog == 0 || backlog+int64(cost)*b.unit <= b.depth
+}
+
+// taken returns how many units are taken by an ask that nothing else denies, ahead of
+// them taken ahead at most: half of what remains is left to others.
+func (b bucket) taken(backlog int64, cost, ahead int) int {
+	if !b.fits(backlog, cost) {
+		return 0 // in shadow mode
+	}
+	left := b.depth - backlog - int64(cost)*b.unit
+	return cost + min(ahead, int(left/b.unit/2))
 }
 
 // remaining returns how many units could pass at once.

@@ -27,7 +27,7 @@ func (l *levels) set(k key, b bucket, backlog, now int64) (evicted bool) {
 	return l.table.set(k, level{now, backlog}, now+ceilDiv(backlog, b.rate), now)
 }
 
-// memory decides in memory, as script.lua does in Redis.
+// memory decides in memory, as several.lua does in Redis.
 type memory struct{ levels *levels }
 
 // take takes what is asked for and is not leased, all or nothing. It says how many keys

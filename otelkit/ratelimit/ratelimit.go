@@ -108,11 +108,10 @@ type Limiter struct {
 // limit is a Limit, ready to be counted with.
 type limit struct {
 	Limit
-	whole bucket
-	share bucket // of one instance
-	rest  int64  // how long the whole takes to be at rest, in microseconds
-
-	arguments struct{ rate, depth, unit any } // to the script; depth is negative in shadow mode
+	whole  bucket
+	share  bucket // of one instance
+	rest   int64  // how long the whole takes to be at rest, in microseconds
+	script *script
 }
 
 // New returns a limiter, or says what is wrong with cfg.
@@ -151,11 +150,7 @@ func newLimit(given Limit, instances int) *limit {
 	given.Burst = given.burst()
 	lim := &limit{Limit: given, whole: given.bucket(1), share: given.bucket(instances)}
 	lim.rest = ceilDiv(lim.whole.depth, lim.whole.rate)
-	depth := lim.whole.depth
-	if given.Shadow {
-		depth = -depth
-	}
-	lim.arguments.rate, lim.arguments.depth, lim.arguments.unit = lim.whole.rate, depth, lim.whole.unit
+	lim.script = oneScript(lim.whole)
 	return lim
 }
 

@@ -2,11 +2,8 @@ package ratelimit
 
 import (
 	"context"
-	"crypto/sha1"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -17,15 +14,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 )
-
-//go:embed script.lua
-var script string
-
-// scriptSHA is what Redis knows a script by: its SHA-1.
-var scriptSHA = func() string {
-	sum := sha1.Sum([]byte(script))
-	return hex.EncodeToString(sum[:])
-}()
 
 // shared is the limits' state in Redis.
 type shared struct {
@@ -96,16 +84,70 @@ func (s *shared) run(ctx context.Context, asks []ask) (err error) {
 		}
 	}()
 	if !s.spread.Load() {
-		err := s.call(ctx, asks)
+		err := s.send(ctx, asks)
 		if err == nil || !redis.HasErrorPrefix(err, "CROSSSLOT") {
 			return err
 		}
 		s.spread.Store(true) // a cluster behind a single address
 	}
-	if err := s.call(ctx, byKey(asks)...); err != nil {
+	if err := s.sendTogether(ctx, byKey(asks)); err != nil {
 		return err
 	}
 	return s.giveBack(ctx, asks)
+}
+
+// send takes what is asked for with one script.
+func (s *shared) send(ctx context.Context, asks []ask) error {
+	c := s.newCall(ctx, asks)
+	err := s.client.Process(ctx, c.command)
+	if c.isUnknown() {
+		c.withSource(ctx)
+		err = s.client.Process(ctx, c.command)
+	}
+	if err != nil {
+		return err
+	}
+	return c.read()
+}
+
+// sendTogether runs a script for each group, all in one round trip.
+func (s *shared) sendTogether(ctx context.Context, groups [][]ask) error {
+	calls := make([]*call, len(groups))
+	for i, group := range groups {
+		c := s.newCall(ctx, group)
+		calls[i] = &c
+	}
+	err := s.pipeline(ctx, calls)
+	var unknown []*call
+	for _, c := range calls {
+		if c.isUnknown() {
+			c.withSource(ctx)
+			unknown = append(unknown, c)
+		}
+	}
+	if len(unknown) > 0 {
+		err = s.pipeline(ctx, unknown)
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range calls {
+		if err := c.read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shared) pipeline(ctx context.Context, calls []*call) error {
+	pipeline := s.client.Pipeline()
+	for _, c := range calls {
+		if err := pipeline.Process(ctx, c.command); err != nil {
+			return err
+		}
+	}
+	_, err := pipeline.Exec(ctx)
+	return err
 }
 
 // byKey sorts asks into groups of one key each.
@@ -140,86 +182,7 @@ func (s *shared) giveBack(ctx context.Context, asks []ask) error {
 	if len(back) == 0 {
 		return nil
 	}
-	return s.call(ctx, byKey(back)...)
-}
-
-// call runs the script once for each group, in one round trip, and puts what it
-// says into the asks.
-func (s *shared) call(ctx context.Context, groups ...[]ask) error {
-	commands := make([]*redis.IntSliceCmd, len(groups))
-	for i, group := range groups {
-		commands[i] = redis.NewIntSliceCmd(ctx, s.arguments(group)...)
-	}
-	err := s.send(ctx, commands)
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		err = s.sendScript(ctx, commands)
-	}
-	if err != nil {
-		return err
-	}
-	for i, group := range groups {
-		said := commands[i].Val()
-		if len(said) != 2*len(group) {
-			return fmt.Errorf("the rate limit script returned %d numbers for %d limits", len(said), len(group))
-		}
-		for j := range group {
-			group[j].backlog, group[j].taken = said[2*j], int(said[2*j+1]/group[j].limit.whole.unit)
-		}
-	}
-	return nil
-}
-
-func (s *shared) arguments(group []ask) []any {
-	args := make([]any, 0, 4+6*len(group))
-	args = append(args, "evalsha", scriptSHA, len(group))
-	for i := range group {
-		args = append(args, s.keyOf(&group[i]))
-	}
-	for i := range group {
-		lim := group[i].limit.arguments
-		charge := lim.unit
-		if cost := group[i].cost; cost != 1 {
-			charge = int64(cost) * group[i].limit.whole.unit
-		}
-		args = append(args, lim.rate, lim.depth, charge, lim.unit, group[i].extra)
-	}
-	if s.clock != nil {
-		args = append(args, s.clock().UnixMicro())
-	}
-	return args
-}
-
-// send sends the commands, and returns the first error.
-func (s *shared) send(ctx context.Context, commands []*redis.IntSliceCmd) error {
-	if len(commands) == 1 {
-		return s.client.Process(ctx, commands[0])
-	}
-	pipeline := s.client.Pipeline()
-	for _, command := range commands {
-		if err := pipeline.Process(ctx, command); err != nil {
-			return err
-		}
-	}
-	_, err := pipeline.Exec(ctx)
-	return err
-}
-
-// sendScript sends those commands again, with the script itself, whose server does
-// not know it: it is new, or was restarted.
-func (s *shared) sendScript(ctx context.Context, commands []*redis.IntSliceCmd) error {
-	var unknown []*redis.IntSliceCmd
-	for i, command := range commands {
-		switch err := command.Err(); {
-		case redis.HasErrorPrefix(err, "NOSCRIPT"):
-			args := command.Args()
-			args[0], args[1] = "eval", script
-			commands[i] = redis.NewIntSliceCmd(ctx, args...)
-			unknown = append(unknown, commands[i])
-		case err != nil:
-			return err
-		}
-	}
-	return s.send(ctx, unknown)
+	return s.sendTogether(ctx, byKey(back))
 }
 
 // keyOf is the key in Redis. What is in braces decides on which server of a cluster
