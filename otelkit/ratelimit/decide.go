@@ -21,6 +21,8 @@ type ask struct {
 	cost   int
 	extra  int  // units to take ahead
 	leased bool // whether its units came from a lease
+	goes   bool // whether it is the one that goes to Redis for a lease
+	waited bool // whether it waited for one that went before
 	known  bool // whether overLimit knows of a backlog
 
 	// What Redis or this instance's memory says.
@@ -101,9 +103,8 @@ func (l *Limiter) decide(ctx context.Context, asks []ask, results []Result) {
 	case l.shared == nil:
 		l.askMemory(ctx, asks, results, now)
 		return
-	case l.isOverLimit(asks, results, now):
-	case l.useLeases(asks, results, now):
-	case l.circuit.allows(now) && l.askRedis(ctx, asks, results, now):
+	case l.isKnown(asks, results, now):
+	case l.circuit.allows(now) && l.askRedis(ctx, asks, results):
 	case l.onError == FailLocal:
 		l.askMemory(ctx, asks, results, l.micros())
 	default:
@@ -112,6 +113,11 @@ func (l *Limiter) decide(ctx context.Context, asks []ask, results []Result) {
 	if slices.ContainsFunc(results, func(r Result) bool { return !r.Allowed && r.Source != "" }) {
 		l.returnLeases(asks, now)
 	}
+}
+
+// isKnown says whether Redis need not be asked.
+func (l *Limiter) isKnown(asks []ask, results []Result, now int64) bool {
+	return l.isOverLimit(asks, results, now) || l.useLeases(asks, results, now)
 }
 
 // isOverLimit says whether some limit is known to deny.
@@ -133,7 +139,7 @@ func (l *Limiter) useLeases(asks []ask, results []Result, now int64) bool {
 	all := true
 	for i := range asks {
 		a := &asks[i]
-		if a.limit.Lease > 1 {
+		if a.limit.Lease > 1 && !a.leased {
 			results[i], a.leased = l.leases.use(a, now)
 		}
 		all = all && a.leased
@@ -149,19 +155,61 @@ func (l *Limiter) returnLeases(asks []ask, now int64) {
 	}
 }
 
-// askRedis says whether Redis answered.
-func (l *Limiter) askRedis(ctx context.Context, asks []ask, results []Result, now int64) bool {
+// askRedis says whether Redis answered, be it to another ask.
+func (l *Limiter) askRedis(ctx context.Context, asks []ask, results []Result) (answered bool) {
+	bounded := l.shared.waits.begin(ctx)
+	switch l.awaitLeases(ctx, bounded, asks, results) {
+	case newsLent:
+		return true
+	case newsDenied:
+		if l.isKnown(asks, results, l.micros()) {
+			return true
+		}
+	case newsFailed:
+		return false
+	}
+	return l.goToRedis(ctx, bounded, asks, results)
+}
+
+// awaitLeases waits for the leases that others fetch, if nothing else is missing.
+func (l *Limiter) awaitLeases(ctx, bounded context.Context, asks []ask, results []Result) news {
+	if slices.ContainsFunc(asks, func(a ask) bool { return !a.leased && a.limit.Lease <= 1 }) {
+		return newsGo
+	}
 	for i := range asks {
-		if a := &asks[i]; a.limit.Lease > 1 && !a.leased {
-			a.extra = l.leases.begin(a, now)
+		a := &asks[i]
+		if a.leased {
+			continue
+		}
+		var n news
+		if results[i], n = l.leases.await(ctx, bounded, a, l.micros()); n != newsLent {
+			return n
+		}
+		a.leased = true
+	}
+	return newsLent
+}
+
+// goToRedis says whether Redis answered.
+func (l *Limiter) goToRedis(ctx, bounded context.Context, asks []ask, results []Result) (answered bool) {
+	start := l.micros()
+	waited := false
+	for i := range asks {
+		a := &asks[i]
+		waited = waited || a.waited
+		if a.limit.Lease <= 1 || a.leased {
+			continue
+		}
+		if l.leases.tryGo(a); a.goes {
+			a.extra = l.leases.depart(a, start)
 		}
 	}
-	answers, err := l.shared.take(ctx, asks)
-	l.report(ctx, now, err)
+	answers, err := l.shared.take(ctx, bounded, asks)
+	telling := l.report(ctx, l.micros()-start, err, waited)
 	if err != nil {
 		for i := range asks {
-			if a := &asks[i]; a.extra > 0 {
-				l.leases.done(a, now)
+			if a := &asks[i]; a.goes {
+				l.leases.fail(a, telling)
 			}
 		}
 		return false
@@ -169,38 +217,40 @@ func (l *Limiter) askRedis(ctx context.Context, asks []ask, results []Result, no
 	for i := range answers {
 		a := &answers[i]
 		results[a.index] = a.result(a.limit.whole, FromRedis)
-		if a.extra > 0 {
-			l.leases.done(a, now)
-		}
 		if a.known || a.denied(a.limit.whole) { // what is known would become too little
-			l.overLimit.learn(a, now)
+			l.overLimit.learn(a, start)
+		}
+		if a.goes {
+			l.leases.arrive(a, start)
 		}
 	}
 	return true
 }
 
-// report records how a call of Redis ended, and opens or closes the circuit by it.
-func (l *Limiter) report(ctx context.Context, start int64, err error) {
-	now := l.micros()
+// report records how a call of Redis ended, and opens or closes the circuit by it. It
+// says whether the end says something about Redis: not if who asked has left, nor a
+// timeout if it waited for another's call first, and less than Config.Wait was left.
+func (l *Limiter) report(ctx context.Context, took int64, err error, waited bool) (telling bool) {
 	cause := errorType(ctx, err)
-	RedisDuration.Record(ctx, time.Duration((now-start)*int64(time.Microsecond)).Seconds(), RedisAttrs{cause})
+	RedisDuration.Record(ctx, time.Duration(took*int64(time.Microsecond)).Seconds(), RedisAttrs{cause})
 	if err == nil {
 		if l.circuit.answered() {
 			CircuitTransitions.Add(ctx, 1, CircuitAttrs{CircuitClosed})
 			l.logger().InfoContext(ctx, "rate limits: Redis answers again")
 		}
-		return
+		return true
 	}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.AddEvent("otelkit.ratelimit.redis_failed", trace.WithAttributes(attribute.String("error.type", string(cause))))
 	}
-	if cause == ErrorCanceled { // which says nothing about Redis
-		return
+	if cause == ErrorCanceled || cause == ErrorTimeout && waited {
+		return false
 	}
-	if l.circuit.failed(now) {
+	if l.circuit.failed(l.micros()) {
 		CircuitTransitions.Add(ctx, 1, CircuitAttrs{CircuitOpen})
 		l.logger().WarnContext(ctx, "rate limits: Redis does not answer; it is asked once a second until it does, and "+l.onError.String(), "error", err)
 	}
+	return true
 }
 
 // askMemory decides in this instance's memory.

@@ -1,6 +1,10 @@
 package ratelimit
 
-import "sync"
+import (
+	"context"
+	"slices"
+	"sync"
+)
 
 // leases holds units that were taken from Redis ahead. It is safe for concurrent
 // use.
@@ -10,41 +14,95 @@ import "sync"
 // to at most Limit.Lease, and begins anew when it has not. A lease ends after the
 // time in which the limit's whole burst comes back: by then its units have come
 // back in Redis too.
+//
+// One ask at a time goes to Redis for the units of a key. The others wait for it, and
+// the next to go takes their units as well. So however many ask at once, a round trip
+// serves them all:
+//
+//	ask 1 ──goes──────────────> Redis ──> its unit, and those of the lease
+//	ask 2 ──waits───────────────────────> a unit of the lease
+//	ask 3 ──waits───────────────────────> the lease is used up: goes ──> Redis ──> ...
+//	ask 4 ──waits────────────────────────────────────────────────────────────────> ...
 type leases struct {
 	mu    sync.Mutex
 	table table[lease]
+	trips map[key]*trip // of keys for whose units an ask has gone, or is to go
 }
 
 type lease struct {
-	units  int   // left
-	size   int   // how many were taken, the one that was asked for included
-	asking bool  // whether more are being taken, which only one ask does at a time
-	level  level // of the limit in Redis, when they were taken
-	ends   int64
+	units int   // left
+	size  int   // how many were taken, the one that was asked for included
+	level level // of the limit in Redis, when they were taken
+	ends  int64
 }
 
-func newLeases(size int) *leases { return &leases{table: newTable[lease](size)} }
+// trip is the way of an ask to Redis and back.
+type trip struct{ waiting []*waiter } // in the order in which they came
+
+// serve takes the units of those that wait from a lease, as far as it goes. They have to
+// be told.
+func (t *trip) serve(held *lease, now int64) []*waiter {
+	n := 0
+	for ; n < len(t.waiting) && t.waiting[n].cost <= held.units; n++ {
+		held.units -= t.waiting[n].cost
+		t.waiting[n].result = held.result(t.waiting[n].limit, now)
+	}
+	served := t.waiting[:n:n]
+	t.waiting = t.waiting[n:]
+	return served
+}
+
+// waiter is an ask that waits for another's trip.
+type waiter struct {
+	limit  *limit
+	cost   int
+	trip   *trip
+	result Result    // if the news is newsLent
+	news   chan news // has room for one
+}
+
+// news is how a trip ended for those that waited for it.
+type news int
+
+const (
+	newsLent   news = iota // here are the units
+	newsGo                 // the lease was used up before: go for more
+	newsDenied             // Redis said that the limit is used up, or nearly
+	newsFailed             // Redis did not answer, or not in time
+)
+
+func newLeases(size int) *leases {
+	return &leases{table: newTable[lease](size), trips: map[key]*trip{}}
+}
 
 // use takes the units of an ask from a lease, if there are as many.
 func (l *leases) use(a *ask, now int64) (Result, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.useLocked(a, now)
+}
+
+func (l *leases) useLocked(a *ask, now int64) (Result, bool) {
 	held := l.table.get(a.key, now)
 	if held.units < a.cost {
 		return Result{}, false
 	}
 	held.units -= a.cost
 	l.set(a, held, now)
+	return held.result(a.limit, now), true
+}
 
-	// Nothing newer is known of what others take.
-	backlog := a.limit.whole.after(held.level.backlog, now-held.level.at)
+// result is what the lease says to an ask whose units were taken from it. Nothing newer
+// is known of what others take.
+func (held lease) result(lim *limit, now int64) Result {
+	backlog := lim.whole.after(held.level.backlog, now-held.level.at)
 	return Result{
-		Limit:      a.limit.Limit,
+		Limit:      lim.Limit,
 		Allowed:    true,
-		Remaining:  held.units + a.limit.whole.remaining(backlog),
-		ResetAfter: a.limit.whole.duration(backlog),
+		Remaining:  held.units + lim.whole.remaining(backlog),
+		ResetAfter: lim.whole.duration(backlog),
 		Source:     FromLease,
-	}, true
+	}
 }
 
 // giveBack puts back what an ask used for nothing, since another limit denied.
@@ -53,38 +111,161 @@ func (l *leases) giveBack(a *ask, now int64) {
 	defer l.mu.Unlock()
 	held := l.table.get(a.key, now)
 	if held.ends > now {
-		held.units += a.cost
+		held.units = min(held.units+a.cost, a.limit.Lease)
 		l.set(a, held, now)
 	}
 }
 
-// begin says how many units are to be taken ahead, besides those asked for. If there
-// are any, done has to be called.
-func (l *leases) begin(a *ask, now int64) (extra int) {
+// tryGo has an ask go for units if no other does.
+func (l *leases) tryGo(a *ask) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	held := l.table.get(a.key, now)
-	if held.asking {
-		return 0
+	if !a.goes && l.trips[a.key] == nil {
+		l.trips[a.key] = &trip{}
+		a.goes = true
 	}
-	held.size = min(max(1, 2*held.size), a.limit.Lease)
-	extra = max(0, held.size-1-held.units)
-	held.asking = extra > 0
-	held.ends = now + a.limit.rest
-	l.set(a, held, now)
-	return extra
 }
 
-// done ends what begin began, with what was taken ahead.
-func (l *leases) done(a *ask, now int64) {
+// await has an ask go for units if no other does, and otherwise wait for the one that
+// does, until ctx or bounded ends.
+func (l *leases) await(ctx, bounded context.Context, a *ask, now int64) (Result, news) {
+	l.mu.Lock()
+	result, ok := l.useLocked(a, now)
+	if ok {
+		l.mu.Unlock()
+		return result, newsLent
+	}
+	t := l.trips[a.key]
+	if t == nil {
+		l.trips[a.key] = &trip{}
+		a.goes = true
+		l.mu.Unlock()
+		return Result{}, newsGo
+	}
+	w := waiters.Get().(*waiter)
+	defer func() {
+		*w = waiter{news: w.news}
+		waiters.Put(w)
+	}()
+	w.limit, w.cost, w.trip = a.limit, a.cost, t
+	t.waiting = append(t.waiting, w)
+	l.mu.Unlock()
+
+	n := w.wait(ctx, bounded, l)
+	a.goes = n == newsGo
+	a.waited = true
+	return w.result, n
+}
+
+// waiters spares each wait a channel.
+var waiters = sync.Pool{New: func() any { return &waiter{news: make(chan news, 1)} }}
+
+func (w *waiter) wait(ctx, bounded context.Context, l *leases) news {
+	select {
+	case n := <-w.news:
+		return n
+	case <-bounded.Done():
+	case <-ctx.Done():
+	}
+	if l.leave(w) {
+		return newsFailed
+	}
+	return <-w.news // which came at the same time
+}
+
+// leave says whether a waiter left before there was news for it.
+func (l *leases) leave(w *waiter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(w.trip.waiting, w)
+	if i < 0 {
+		return false
+	}
+	w.trip.waiting = slices.Delete(w.trip.waiting, i, i+1)
+	return true
+}
+
+// depart says how many units are to be taken ahead by an ask that goes, besides its own:
+// those of who waits, and a lease. Then arrive or fail has to be called.
+func (l *leases) depart(a *ask, now int64) (extra int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	held := l.table.get(a.key, now)
-	held.units += max(0, a.taken-a.cost)
-	held.asking = false
-	held.level = level{now, a.backlog + int64(a.taken)*a.limit.whole.unit}
+	held.size = min(max(1, 2*held.size), a.limit.Lease)
 	held.ends = now + a.limit.rest
 	l.set(a, held, now)
+	extra = held.size - 1 - held.units
+	for _, w := range l.trips[a.key].waiting {
+		extra += w.cost
+	}
+	return max(0, extra)
+}
+
+// arrive ends the trip of an ask that Redis answered.
+func (l *leases) arrive(a *ask, now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !a.limit.whole.fits(a.backlog, a.cost) { // in shadow mode or not: nothing was taken ahead
+		l.tellAll(a, newsDenied)
+		return
+	}
+	held := l.table.get(a.key, now)
+	held.units += max(0, a.taken-a.cost)
+	held.level = level{now, a.backlog + int64(a.taken)*a.limit.whole.unit}
+	held.ends = now + a.limit.rest
+
+	served := l.trips[a.key].serve(&held, now)
+	held.units = min(held.units, a.limit.Lease) // if some of those it was for have left
+	l.set(a, held, now)
+
+	// Go runs the last that is told first, then the others in their order. So the one that
+	// goes next is told before the last, and goes when those that were served have come
+	// again and wait: their units come with it (BenchmarkDecision, 16 callers, lease of
+	// 10: 2.4 µs instead of 3.1).
+	last := len(served) - 1
+	for i, w := range served {
+		if i == last {
+			l.next(a)
+		}
+		w.news <- newsLent
+	}
+	if last < 0 {
+		l.next(a)
+	}
+}
+
+// fail ends the trip of an ask that Redis did not answer. If that says nothing about
+// Redis, another goes.
+func (l *leases) fail(a *ask, telling bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if telling {
+		l.tellAll(a, newsFailed)
+		return
+	}
+	l.next(a)
+}
+
+// next has the next ask go. It is the one that came last: most of its time is left.
+func (l *leases) next(a *ask) {
+	t := l.trips[a.key]
+	last := len(t.waiting) - 1
+	if last < 0 {
+		delete(l.trips, a.key)
+		return
+	}
+	t.waiting[last].news <- newsGo
+	t.waiting = t.waiting[:last]
+}
+
+// tellAll ends the waiting for a trip.
+func (l *leases) tellAll(a *ask, n news) {
+	t := l.trips[a.key]
+	for _, w := range t.waiting {
+		w.news <- n
+	}
+	t.waiting = nil
+	delete(l.trips, a.key)
 }
 
 func (l *leases) set(a *ask, held lease, now int64) {

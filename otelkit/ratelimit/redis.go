@@ -47,14 +47,13 @@ func isPrompt(o *redis.Options) bool {
 		o.CredentialsProvider == nil && o.CredentialsProviderContext == nil && o.StreamingCredentialsProvider == nil
 }
 
-// take takes what is asked for and is not leased, all or nothing, within s.wait. It
-// returns those asks, in any order, with what Redis said of them.
+// take takes what is asked for and is not leased, all or nothing, until ctx or bounded,
+// which s.waits began, ends. It returns those asks, in any order, with what Redis said of them.
 //
 // A client that may not keep to the deadline works in a goroutine of its own, which ends
 // when the client gives up. Handing over costs 3 to 10 µs beside 17
 // (BenchmarkDecision, in bench/ratelimit).
-func (s *shared) take(ctx context.Context, asks []ask) ([]ask, error) {
-	bounded := s.waits.begin(ctx)
+func (s *shared) take(ctx, bounded context.Context, asks []ask) ([]ask, error) {
 	pending := make([]ask, 0, len(asks)) // not the caller's, which the goroutine may outlive
 	for _, a := range asks {
 		if !a.leased {
