@@ -107,6 +107,7 @@ func FuzzNobodyChoosesItsAddress(f *testing.F) {
 		if ownLine {
 			r = request("10.1.2.3:80", forged, hops)
 		}
+		r.Header["Forwarded"] = []string{"for=" + forged} // which nobody reads
 		if got := ratelimit.ClientAddress(r, proxies); got != addr {
 			t.Errorf("forged %q: got %v, want %v", forged, got, addr)
 		}
@@ -115,6 +116,35 @@ func FuzzNobodyChoosesItsAddress(f *testing.F) {
 		}
 		if key := ratelimit.AddressKey(addr); strings.ContainsAny(key, "%{} ") {
 			t.Errorf("key %q", key)
+		}
+	})
+}
+
+// A proxy passes on whatever a client calls itself, and a key is made of it.
+func FuzzAnAddressIsReadOrRefused(f *testing.F) {
+	for _, seed := range []string{"192.0.2.7", "192.0.2.7:80", "[2001:db8::7]:443", "[2001:db8::7]", "::ffff:192.0.2.7", "fe80::1%eth0", "0.0.0.0.0", "[[::1]]", "for=\"[::1]\"", "", ",", "1.2.3.4,", "::%\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, named string) {
+		addr := ratelimit.ClientAddress(request("10.1.2.3:80", named), proxies)
+		if !addr.IsValid() || addr.Zone() != "" || addr.Is4In6() {
+			t.Fatalf("X-Forwarded-For %q: %v, want a plain address, the proxy's own if there is no other", named, addr)
+		}
+		if got := ratelimit.ClientAddress(request("10.1.2.3:80", addr.String()), proxies); got != addr {
+			t.Errorf("X-Forwarded-For %q: %v, which is read as %v", named, addr, got)
+		}
+		key := ratelimit.AddressKey(addr)
+		if len(key) > 64 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("{}#%", r) }) {
+			t.Errorf("X-Forwarded-For %q: key %q, want a short and plain one", named, key)
+		}
+		if addr.Is6() { // all of a /64 are one client
+			bytes := addr.As16()
+			for i := 8; i < 16; i++ {
+				bytes[i] ^= 0xff
+			}
+			if got := ratelimit.AddressKey(netip.AddrFrom16(bytes)); got != key {
+				t.Errorf("%v has key %s, and %v of the same /64 %s", addr, key, netip.AddrFrom16(bytes), got)
+			}
 		}
 	})
 }

@@ -205,7 +205,8 @@ func (l *Limiter) goToRedis(ctx, bounded context.Context, asks []ask, results []
 		}
 	}
 	answers, err := l.shared.take(ctx, bounded, asks)
-	telling := l.report(ctx, l.micros()-start, err, waited)
+	took := l.micros() - start
+	telling := l.report(ctx, took, err, waited)
 	if err != nil {
 		for i := range asks {
 			if a := &asks[i]; a.goes {
@@ -221,7 +222,7 @@ func (l *Limiter) goToRedis(ctx, bounded context.Context, asks []ask, results []
 			l.overLimit.learn(a, start)
 		}
 		if a.goes {
-			l.leases.arrive(a, start)
+			l.leases.arrive(a, start, took)
 		}
 	}
 	return true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // leases holds units that were taken from Redis ahead. It is safe for concurrent
@@ -27,6 +28,10 @@ type leases struct {
 	mu    sync.Mutex
 	table table[lease]
 	trips map[key]*trip // of keys for whose units an ask has gone, or is to go
+	wait  int64         // that an ask may take, in microseconds
+	took  int64         // the last trip
+
+	waiters sync.Pool // of *waiter, which spares each wait a channel
 }
 
 type lease struct {
@@ -71,8 +76,13 @@ const (
 	newsFailed             // Redis did not answer, or not in time
 )
 
-func newLeases(size int) *leases {
-	return &leases{table: newTable[lease](size), trips: map[key]*trip{}}
+func newLeases(size int, wait time.Duration) *leases {
+	return &leases{
+		wait:    wait.Microseconds(),
+		table:   newTable[lease](size),
+		trips:   map[key]*trip{},
+		waiters: sync.Pool{New: func() any { return &waiter{news: make(chan news, 1)} }},
+	}
 }
 
 // use takes the units of an ask from a lease, if there are as many.
@@ -127,7 +137,7 @@ func (l *leases) tryGo(a *ask) {
 }
 
 // await has an ask go for units if no other does, and otherwise wait for the one that
-// does, until ctx or bounded ends.
+// does, until ctx or bounded ends. If Redis is too slow for that, it goes by itself.
 func (l *leases) await(ctx, bounded context.Context, a *ask, now int64) (Result, news) {
 	l.mu.Lock()
 	result, ok := l.useLocked(a, now)
@@ -139,13 +149,15 @@ func (l *leases) await(ctx, bounded context.Context, a *ask, now int64) (Result,
 	if t == nil {
 		l.trips[a.key] = &trip{}
 		a.goes = true
+	}
+	if a.goes || 2*l.took > l.wait { // the rest of that trip and one of its own
 		l.mu.Unlock()
 		return Result{}, newsGo
 	}
-	w := waiters.Get().(*waiter)
+	w := l.waiters.Get().(*waiter)
 	defer func() {
 		*w = waiter{news: w.news}
-		waiters.Put(w)
+		l.waiters.Put(w)
 	}()
 	w.limit, w.cost, w.trip = a.limit, a.cost, t
 	t.waiting = append(t.waiting, w)
@@ -156,9 +168,6 @@ func (l *leases) await(ctx, bounded context.Context, a *ask, now int64) (Result,
 	a.waited = true
 	return w.result, n
 }
-
-// waiters spares each wait a channel.
-var waiters = sync.Pool{New: func() any { return &waiter{news: make(chan news, 1)} }}
 
 func (w *waiter) wait(ctx, bounded context.Context, l *leases) news {
 	select {
@@ -201,22 +210,23 @@ func (l *leases) depart(a *ask, now int64) (extra int) {
 	return max(0, extra)
 }
 
-// arrive ends the trip of an ask that Redis answered.
-func (l *leases) arrive(a *ask, now int64) {
+// arrive ends the trip of an ask that Redis answered, which went at a time and took so long.
+func (l *leases) arrive(a *ask, went, took int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.took = took
 	if !a.limit.whole.fits(a.backlog, a.cost) { // in shadow mode or not: nothing was taken ahead
 		l.tellAll(a, newsDenied)
 		return
 	}
-	held := l.table.get(a.key, now)
+	held := l.table.get(a.key, went)
 	held.units += max(0, a.taken-a.cost)
-	held.level = level{now, a.backlog + int64(a.taken)*a.limit.whole.unit}
-	held.ends = now + a.limit.rest
+	held.level = level{went, a.backlog + int64(a.taken)*a.limit.whole.unit}
+	held.ends = went + a.limit.rest
 
-	served := l.trips[a.key].serve(&held, now)
+	served := l.trips[a.key].serve(&held, went)
 	held.units = min(held.units, a.limit.Lease) // if some of those it was for have left
-	l.set(a, held, now)
+	l.set(a, held, went)
 
 	// Go runs the last that is told first, then the others in their order. So the one that
 	// goes next is told before the last, and goes when those that were served have come

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,32 +50,48 @@ func instances(t *testing.T, b backend, n int, cfg ratelimit.Config) []*ratelimi
 
 func TestWithLeasesNoMoreThanTheStatedOvershootPasses(t *testing.T) {
 	redisBackends(t, func(t *testing.T, b backend) {
-		for _, lease := range []int{0, 8} {
-			limit := ratelimit.Limit{Name: "api", Rate: 20, Per: 10 * time.Minute, Burst: 40, Lease: lease}
+		for _, tt := range []struct{ lease, atOnce, steps int }{{0, 1, 3000}, {8, 1, 3000}, {8, 12, 500}} {
+			limit := ratelimit.Limit{Name: "api", Rate: 20, Per: 10 * time.Minute, Burst: 40, Lease: tt.lease}
 			clock := newClock()
 			start := clock.now
-			all := instances(t, b, 4, ratelimit.Config{Now: clock.Now, Limits: []ratelimit.Limit{limit}, Prefix: fmt.Sprint(t.Name(), lease)})
+			all := instances(t, b, 4, ratelimit.Config{Now: clock.Now, Limits: []ratelimit.Limit{limit}, Prefix: fmt.Sprint(t.Name(), tt)})
 
 			stated := limit
-			stated.Burst += lease * len(all)
+			stated.Burst += tt.lease * len(all)
 			m, limits := model{arrival: map[string]int64{}}, map[string]ratelimit.Limit{"api": stated}
 			random := rand.New(rand.NewPCG(1, 2))
 			passed := 0
-			for range 3000 {
-				clock.advance(time.Duration(random.IntN(20_000)) * time.Millisecond)
-				if !allow(t, all[random.IntN(len(all))], "api", "k").Allowed {
-					continue
-				}
-				passed++
-				if ok, _ := m.take(limits, []ratelimit.Ask{{Limit: "api", Key: "k", Cost: 1}}, clock.now.Sub(start)); !ok {
-					t.Fatalf("lease %d: after %v and %d that passed, more passed than the burst of %d and %d of leases allow", lease, clock.now.Sub(start), passed, limit.Burst, lease*len(all))
+			for range tt.steps {
+				clock.advance(time.Duration(random.IntN(20_000*tt.atOnce)) * time.Millisecond)
+				for range atOnce(tt.atOnce, all, random) {
+					passed++
+					if ok, _ := m.take(limits, []ratelimit.Ask{{Limit: "api", Key: "k", Cost: 1}}, clock.now.Sub(start)); !ok {
+						t.Fatalf("%+v: after %v and %d that passed, more passed than the burst of %d and %d of leases allow", tt, clock.now.Sub(start), passed, limit.Burst, tt.lease*len(all))
+					}
 				}
 			}
 			if due := int(clock.now.Sub(start) * 20 / (10 * time.Minute)); passed < due*8/10 {
-				t.Errorf("lease %d: %d passed, of %d that came back", lease, passed, due)
+				t.Errorf("%+v: %d passed, of %d that came back", tt, passed, due)
 			}
 		}
 	})
+}
+
+// atOnce makes n decisions at once, each by one of the limiters, and returns how many
+// passed.
+func atOnce(n int, limiters []*ratelimit.Limiter, random *rand.Rand) int {
+	var passed atomic.Int64
+	var wg sync.WaitGroup
+	for range n {
+		l := limiters[random.IntN(len(limiters))]
+		wg.Go(func() {
+			if r, err := l.Allow(context.Background(), "api", "k"); err == nil && r.Allowed {
+				passed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return int(passed.Load())
 }
 
 func TestAKeyThatIsSeldomUsedTakesNothingAhead(t *testing.T) {

@@ -226,6 +226,54 @@ func TestAForwardedAddressCountsBehindATrustedProxyOnly(t *testing.T) {
 	}
 }
 
+// Two instances of a service, each with a limiter of its own, on one Redis: what a client
+// sends to the one counts at the other, whatever name it gives itself.
+func TestTwoInstancesThatShareRedisCountTogether(t *testing.T) {
+	redisBackends(t, func(t *testing.T, b backend) {
+		clock := newClock()
+		limits := []ratelimit.Limit{{Name: "api", Rate: 6, Per: time.Hour}, {Name: "user", Rate: 4, Per: time.Hour}}
+		var sites [2]*site
+		for i := range sites {
+			sites[i] = newSite(t, nil, ratelimit.HTTPConfig{
+				Limiter:        b.limiter(t, ratelimit.Config{Now: clock.Now, Limits: limits, Instances: 2}),
+				Rules:          []ratelimit.Rule{{Limit: "api"}, {Limit: "user", By: ratelimit.ByUser}},
+				User:           verified,
+				TrustedProxies: proxies,
+			})
+		}
+		send := func(i int, forwarded, user string) int {
+			r := request("10.0.0.1:1", forwarded)
+			r.Header.Set("Forwarded", "for=198.51.100."+strconv.Itoa(i)) // of which nobody says that a proxy wrote it
+			r.Header.Set("X-Real-Ip", "198.51.100."+strconv.Itoa(i))
+			r.Header.Set("Authenticated", user)
+			w := httptest.NewRecorder()
+			sites[i%2].ServeHTTP(w, r)
+			return w.Code
+		}
+		for i := range 20 {
+			want := http.StatusTooManyRequests
+			if i < 4 { // the user's limit
+				want = http.StatusOK
+			}
+			if got := send(i, "198.51.100."+strconv.Itoa(i)+", 192.0.2.7", "ada"); got != want {
+				t.Errorf("request %d of the user, to instance %d: %d, want %d", i, i%2, got, want)
+			}
+		}
+		for i := range 20 {
+			want := http.StatusTooManyRequests
+			if i < 2 { // what is left to the address
+				want = http.StatusOK
+			}
+			if got := send(i, "198.51.100."+strconv.Itoa(i)+", 192.0.2.7", ""); got != want {
+				t.Errorf("request %d of the address, to instance %d: %d, want %d", i, i%2, got, want)
+			}
+		}
+		if served := sites[0].served + sites[1].served; served != 6 || sites[0].served == 0 || sites[1].served == 0 {
+			t.Errorf("%d and %d served, want 6 by both together", sites[0].served, sites[1].served)
+		}
+	})
+}
+
 func TestWhatIsExemptIsNotCounted(t *testing.T) {
 	s := newSite(t, oneAMinute(), ratelimit.HTTPConfig{
 		Rules:  []ratelimit.Rule{{Limit: "api"}},

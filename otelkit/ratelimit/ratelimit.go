@@ -140,7 +140,7 @@ func New(cfg Config) (*Limiter, error) {
 	if cfg.Redis != nil {
 		l.shared = newShared(cfg)
 		l.overLimit = overLimit{newLevels(cfg.MaxKeys)}
-		l.leases = newLeases(cfg.MaxKeys)
+		l.leases = newLeases(cfg.MaxKeys, cfg.Wait)
 		l.circuit = &circuit{}
 	}
 	return l, nil

@@ -216,7 +216,7 @@ func errorType(ctx context.Context, err error) ErrorType {
 	_, isAnswer := errors.AsType[redis.Error](err)
 	failure, isFailure := errors.AsType[net.Error](err)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || isOver(ctx):
 		return ErrorCanceled
 	case isFailure && failure.Timeout(): // context.DeadlineExceeded is one too
 		return ErrorTimeout
@@ -225,4 +225,11 @@ func errorType(ctx context.Context, err error) ErrorType {
 	default:
 		return ErrorClient
 	}
+}
+
+// isOver says whether the deadline of a context has passed. Its Err may not say so yet,
+// while a connection that keeps to the deadline does.
+func isOver(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }

@@ -28,7 +28,7 @@ func (w *waits) begin(ctx context.Context) context.Context {
 	if s == nil || now.Sub(s.begins) >= w.wait/8 {
 		s = &shift{begins: now, ends: now.Add(w.wait)}
 		var cancel context.CancelFunc
-		s.Context, cancel = context.WithDeadline(context.Background(), s.ends)
+		s.Context, cancel = context.WithCancel(context.Background())
 		time.AfterFunc(w.wait, cancel)
 		w.current.Store(s)
 	}
@@ -48,4 +48,10 @@ func (b *bounded) Deadline() (time.Time, bool) {
 }
 
 func (b *bounded) Done() <-chan struct{} { return b.shift.Done() }
-func (b *bounded) Err() error            { return b.shift.Err() }
+
+func (b *bounded) Err() error {
+	if b.shift.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
