@@ -167,6 +167,11 @@ func (k *Kit) Logger() *slog.Logger { return k.logger }
 // TracerProvider returns the provider of tracers.
 func (k *Kit) TracerProvider() trace.TracerProvider { return k.tracerProvider }
 
+// SamplesByAttributes says whether the sampler looks at the attributes that a span is
+// started with. None that OTEL_TRACES_SAMPLER can name does, so it is false, and
+// instrumentation may set them all when a span ends, which costs less.
+func (k *Kit) SamplesByAttributes() bool { return false }
+
 // MeterProvider returns the provider of meters.
 func (k *Kit) MeterProvider() metric.MeterProvider { return k.meterProvider }
 

@@ -43,6 +43,7 @@ type providers struct {
 func (p *providers) TracerProvider() trace.TracerProvider    { return p.tracers }
 func (*providers) Propagator() propagation.TextMapPropagator { return propagation.TraceContext{} }
 func (p *providers) Recorder() *metrics.Recorder             { return p.recorder }
+func (*providers) SamplesByAttributes() bool                 { return false } // as *otelkit.Kit
 func (*providers) Logger() *slog.Logger                      { return slog.New(slog.DiscardHandler) }
 
 // traceparent is the header of the caller.

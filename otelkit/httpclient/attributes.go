@@ -26,8 +26,6 @@ type call struct {
 	server   string
 	port     int
 	resends  int // requests before this one for the same call
-
-	described bool // the span was started with spanAttributes
 }
 
 func methodOf(r *http.Request) Method {

@@ -202,6 +202,29 @@ func (r reticentTracer) Start(ctx context.Context, name string, opts ...trace.Sp
 	return ctx, struct{ trace.Span }{span}
 }
 
+// indifferent is a kit whose sampler looks at no attributes.
+type indifferent struct{ *kit }
+
+func (indifferent) SamplesByAttributes() bool { return false }
+
+func TestASpanHasItsAttributesThoughNoSamplerLooksAtThem(t *testing.T) {
+	k := newKit()
+	ctx := httpclient.WithTemplate(k.inSpan(t), "/payments/{id}")
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://payments/payments/17", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := answering{&http.Response{StatusCode: 200, ProtoMajor: 1, ProtoMinor: 1}}
+	if _, err := httpclient.Transport(answer, httpclient.Config{Kit: indifferent{k}}).RoundTrip(r); err != nil {
+		t.Fatal(err)
+	}
+	want := "http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.address=payments server.port=80" +
+		" url.full=http://payments/payments/17 url.template=/payments/{id}"
+	if got := text(k.span(t).Attributes()); got != want {
+		t.Errorf("span has\n%s, want\n%s", got, want)
+	}
+}
+
 func TestTheSpansNameIsTheMethodWithoutATemplate(t *testing.T) { // otelhttp v0.72: "HTTP GET"
 	k := newKit()
 	server := newServer(t, func(http.ResponseWriter, *http.Request) {})

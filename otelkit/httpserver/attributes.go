@@ -90,15 +90,15 @@ func (o *observation) attributes() RequestAttrs {
 }
 
 // samplingAttributes are what a sampler may decide by.
-func (o *observation) samplingAttributes(attrs []attribute.KeyValue, path string) []attribute.KeyValue {
-	return append(attrs, semconv.HTTPRequestMethodKey.String(string(o.method)), semconv.URLPath(clip(path)))
+func (o *observation) samplingAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
+	return append(attrs, semconv.HTTPRequestMethodKey.String(string(o.method)), semconv.URLPath(clip(o.path)))
 }
 
 // spanAttributes appends what the span was not started with.
 func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
 	r := &o.request
-	if !o.described {
-		attrs = o.samplingAttributes(attrs, o.path)
+	if !o.server.samplesByAttributes {
+		attrs = o.samplingAttributes(attrs)
 	}
 	attrs = append(attrs, semconv.URLScheme(string(o.scheme)), semconv.NetworkProtocolVersion(string(o.protocol)))
 	if o.method == metrics.Other {

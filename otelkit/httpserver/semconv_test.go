@@ -169,24 +169,33 @@ func (d deciding) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingR
 	return d.Sampler.ShouldSample(p)
 }
 
-func TestASamplerDecidesByMethodAndPathUnlessTheCallerDecidedNotTo(t *testing.T) {
-	const described = "http.request.method=GET url.path=/orders/17"
-	for traceparent, want := range map[string]string{
-		"": described,
-		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01": described,
-		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00": "",
+// indifferent is a kit whose sampler looks at no attributes.
+type indifferent struct{ *kit }
+
+func (indifferent) SamplesByAttributes() bool { return false }
+
+func TestASamplerIsGivenMethodAndPathIfItMayLookAtThem(t *testing.T) {
+	for _, traceparent := range []string{
+		"",
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	} {
-		k := newKit()
-		var given string
-		k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.spans), sdktrace.WithSampler(deciding{sdktrace.AlwaysSample(), &given}))
-		r := httptest.NewRequest(http.MethodGet, "/orders/17", nil)
-		r.Header.Set("traceparent", traceparent)
-		serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k}), r)
-		if given != want {
-			t.Errorf("traceparent %q: the sampler was given %q, want %q", traceparent, given, want)
-		}
-		if got := text(k.span(t).Attributes()); !strings.Contains(got, "http.request.method=GET") || !strings.Contains(got, "url.path=/orders/17") {
-			t.Errorf("traceparent %q: the span has %s", traceparent, got)
+		for want, kitOf := range map[string]func(*kit) httpserver.Kit{
+			"http.request.method=GET url.path=/orders/17": func(k *kit) httpserver.Kit { return k },
+			"": func(k *kit) httpserver.Kit { return indifferent{k} },
+		} {
+			k := newKit()
+			var given string
+			k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.spans), sdktrace.WithSampler(deciding{sdktrace.AlwaysSample(), &given}))
+			r := httptest.NewRequest(http.MethodGet, "/orders/17", nil)
+			r.Header.Set("traceparent", traceparent)
+			serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: kitOf(k)}), r)
+			if given != want {
+				t.Errorf("traceparent %q: the sampler was given %q, want %q", traceparent, given, want)
+			}
+			if got := text(k.span(t).Attributes()); !strings.Contains(got, "http.request.method=GET") || !strings.Contains(got, "url.path=/orders/17") {
+				t.Errorf("traceparent %q: the span has %s", traceparent, got)
+			}
 		}
 	}
 }
