@@ -56,6 +56,7 @@ type Config struct {
 // Kit is a service's running telemetry. Make one with [Start]. It is safe for
 // concurrent use.
 type Kit struct {
+	logs           *logs.Handler // writes lines only
 	logger         *slog.Logger
 	tracerProvider trace.TracerProvider
 	meterProvider  metric.MeterProvider
@@ -77,16 +78,18 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := logs.New(cfg.Logs, nil)
+	lines := logs.NewHandler(cfg.Logs)
+	plain := slog.New(lines)
 	k := &Kit{
+		logs:           lines,
 		tracerProvider: tracenoop.NewTracerProvider(),
 		meterProvider:  metricnoop.NewMeterProvider(),
 		loggerProvider: lognoop.NewLoggerProvider(),
 		propagator:     settings.propagator,
 		// What goes wrong with the export is not exported: a record about each
 		// record that failed would never end.
-		losses:   newLosses(lines),
-		reports:  newReports(lines),
+		losses:   newLosses(plain),
+		reports:  newReports(plain),
 		stopping: newStopping(cfg.ShutdownTimeout),
 	}
 	if settings.file != "" {
@@ -100,8 +103,11 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 	if err != nil {
 		return nil, errors.Join(err, k.Shutdown(ctx))
 	}
-	k.logger = logs.New(cfg.Logs, k.loggerProvider)
+	k.logger = slog.New(lines.Exporting(k.loggerProvider))
 	k.recorder = metrics.NewRecorder(k.meterProvider)
+	if err := k.logs.Observe(k.Context(ctx)); err != nil {
+		return nil, errors.Join(fmt.Errorf("otelkit: observing the logs: %w", err), k.Shutdown(ctx))
+	}
 	for _, catalog := range cfg.Catalogs {
 		k.recorder.Zero(catalog)
 	}

@@ -82,7 +82,7 @@ func start(t *testing.T, cfg otelkit.Config) (*otelkit.Kit, *lines) {
 	if cfg.Service == "" {
 		cfg.Service = "shop"
 	}
-	cfg.Logs.Output = out
+	cfg.Logs.Output, cfg.Logs.Sync = out, true
 	kit, err := otelkit.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

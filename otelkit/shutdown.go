@@ -53,7 +53,8 @@ func (k *Kit) newExports(signal Signal) *exports {
 // profiles are each given the whole time, side by side: until ctx's deadline, or
 // [Config.ShutdownTimeout] if it has none. A ctx that was cancelled counts as one
 // without a deadline, since what cancelled it most often is what ends the
-// service. The error names each signal of which something was lost.
+// service. The error names each signal of which something was lost. Lines of the
+// logger that wait for a standard output that has stalled are given that time too.
 //
 // Shutdown works once; further calls wait for the first and return its result.
 // What is left when the time is over, and what is recorded from now on, is lost and
@@ -64,6 +65,7 @@ func (k *Kit) Shutdown(ctx context.Context) error {
 		ctx, cancel := s.within(ctx)
 		defer cancel()
 		ctx = context.WithValue(ctx, lastKey{}, true)
+		k.logs.StopRepeats() // what they report is exported
 		s.err = k.each(ctx, "shutting down", func(p *pipeline) func(context.Context) error { return p.shutdown })
 		for _, p := range k.pipelines {
 			p.exports.abandon()
@@ -71,6 +73,7 @@ func (k *Kit) Shutdown(ctx context.Context) error {
 		s.end()
 		k.losses.flush()
 		k.reports.flush()
+		s.err = errors.Join(s.err, k.logs.Close(ctx))
 	})
 	return s.err
 }

@@ -2,112 +2,182 @@ package logs
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// handler stands in front of both sinks.
-//
-// Attributes that are added after a group was opened belong into the group, the
-// trace's ids never do. So the handler of the lines is kept twice: nested has
-// every group and attribute formatted already and serves records without a
-// span; flat has only what came before the first group, and records with a span
-// bring the groups along as attributes.
-type handler struct {
-	level  slog.Leveler
-	flat   slog.Handler
-	nested slog.Handler
-	groups []group      // that are open, outermost first
-	export slog.Handler // nil: lines only
+// Handler is a slog.Handler in front of both sinks. Make one with [NewHandler],
+// or take it from a logger that [New] made: logger.Handler().(*logs.Handler). All
+// handlers and loggers that are derived from one share its output and its counts.
+// It is safe for concurrent use.
+type Handler struct {
+	*core
+	logger log.Logger // nil: lines only
+	root   *Handler   // the handler before With and WithGroup
+
+	hide bool // a group is open whose name is a secret's
+
+	// The attributes of the logger are written once and for all: formatted, in
+	// which so many groups are opened. Those pending follow when there is something
+	// to put into them. In the text format groups are a prefix of keys instead.
+	formatted []byte
+	opened    int
+	pending   []string
+	prefix    string
+
+	// They are converted once and for all, too: attrs outside all groups, the others in
+	// theirs, and the exception among them.
+	attrs     []attribute.KeyValue
+	groups    []openGroup
+	exception exception
 }
 
-// group is an open group and what was added in it.
-type group struct {
-	name  string
-	attrs []slog.Attr
+// core is what all handlers derived from one have in common.
+type core struct {
+	level       slog.Leveler
+	exportLevel slog.Leveler
+	text        bool
+	source      bool
+	secrets     *secrets
+	repeats     *repeats // nil: everything is logged
+	out         *output
 }
 
-// Enabled reports whether either sink wants records of a level.
-func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= h.level.Level()
+// Enabled reports whether either sink wants records of a level. It costs some
+// 10 ns and no allocation (BenchmarkDisabled).
+func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= h.level.Level() || h.exports(ctx, level)
 }
 
-// Handle writes the line, then exports the record. Its error joins what went
-// wrong with either.
-func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	err := h.write(ctx, r)
-	if h.export == nil || !h.export.Enabled(ctx, r.Level) {
-		return err
+// exports reports whether records of a level are exported.
+func (h *Handler) exports(ctx context.Context, level slog.Level) bool {
+	return h.logger != nil && level >= h.exportLevel.Level() &&
+		h.logger.Enabled(ctx, log.EnabledParameters{Severity: severity(level)})
+}
+
+// Handle writes the line, then exports the record. It returns nil: lines that are
+// lost are counted, see [Handler.Dropped], and what is lost on the way to a
+// collector is the exporter's to report.
+func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
+	if h.repeats == nil || h.repeats.admit(h.root, r) {
+		h.deliver(ctx, r)
 	}
-	return errors.Join(err, h.export.Handle(ctx, forBridge(r)))
+	return nil
 }
 
-func (h *handler) write(ctx context.Context, r slog.Record) error {
-	span := trace.SpanContextFromContext(ctx)
-	if !span.IsValid() {
-		return h.nested.Handle(ctx, r)
+// deliver gives a record to the sinks that want it.
+func (h *Handler) deliver(ctx context.Context, r slog.Record) {
+	if r.Level >= h.level.Level() {
+		h.write(ctx, r)
 	}
-	line := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
-	line.AddAttrs(
-		slog.String("trace_id", span.TraceID().String()),
-		slog.String("span_id", span.SpanID().String()),
-		slog.String("trace_flags", span.TraceFlags().String()),
-	)
-	line.AddAttrs(h.inGroups(attrsOf(r))...)
-	return h.flat.Handle(ctx, line)
+	if h.exports(ctx, r.Level) {
+		h.emit(ctx, r)
+	}
 }
 
-// inGroups puts a record's attributes into the open groups.
-func (h *handler) inGroups(attrs []slog.Attr) []slog.Attr {
-	for _, g := range slices.Backward(h.groups) {
-		attrs = []slog.Attr{{Key: g.name, Value: slog.GroupValue(slices.Concat(g.attrs, attrs)...)}}
+// write writes the line.
+func (h *Handler) write(ctx context.Context, r slog.Record) {
+	l := h.newLine()
+	defer l.free()
+	var source *slog.Source
+	if h.source {
+		source = r.Source()
 	}
-	return attrs
+	l.begin(r.Time, r.Level, r.Message, source)
+	l.buf = append(l.buf, h.formatted...)
+	before := len(l.buf)
+	empty := h.open(l)
+	r.Attrs(func(a slog.Attr) bool {
+		l.attr(a, h.hide)
+		return true
+	})
+	opened := h.opened + len(h.pending)
+	if len(l.buf) == empty {
+		l.buf, opened = l.buf[:before], h.opened
+	}
+	for range opened {
+		l.buf = append(l.buf, '}')
+	}
+	l.prefix = l.prefix[:0]
+	l.end(trace.SpanContextFromContext(ctx))
+	h.out.write(l.buf)
+}
+
+// open opens the groups that attributes belong into, and returns how long the
+// line is if there are none.
+func (h *Handler) open(l *line) int {
+	l.prefix = append(l.prefix, h.prefix...)
+	for _, name := range h.pending {
+		l.open(name)
+	}
+	return len(l.buf)
 }
 
 // WithAttrs returns a handler that adds attrs, within the open groups, to each
-// record.
-func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+// record. Their values are taken now.
+func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	if len(attrs) == 0 {
 		return h
 	}
 	with := *h
-	with.nested = h.nested.WithAttrs(attrs)
-	if len(h.groups) == 0 {
-		with.flat = with.nested
-	} else {
-		with.groups = slices.Clone(h.groups)
-		innermost := &with.groups[len(with.groups)-1]
-		innermost.attrs = slices.Concat(innermost.attrs, attrs)
-	}
-	if h.export != nil {
-		with.export = h.export.WithAttrs(attrsForBridge(attrs))
+	with.formatAttrs(attrs)
+	if h.logger != nil {
+		with.convertAttrs(attrs)
 	}
 	return &with
 }
 
+// formatAttrs adds attrs to the beginning of lines.
+func (h *Handler) formatAttrs(attrs []slog.Attr) {
+	l := h.newLine()
+	defer l.free()
+	l.buf = append(l.buf, ' ') // in place of what comes before, so that keys are told apart from it
+	l.buf = append(l.buf, h.formatted...)
+	empty := h.open(l)
+	for _, a := range attrs {
+		l.attr(a, h.hide)
+	}
+	if len(l.buf) == empty {
+		return
+	}
+	h.formatted = slices.Clone(l.buf[1:])
+	h.opened += len(h.pending)
+	h.pending = nil
+}
+
+// convertAttrs adds attrs to what is exported.
+func (h *Handler) convertAttrs(attrs []slog.Attr) {
+	c := conversion{secrets: h.secrets, exception: h.exception}
+	var converted []attribute.KeyValue
+	for _, a := range attrs {
+		converted = c.attr(converted, a, h.hide)
+	}
+	h.exception = c.exception
+	if len(h.groups) == 0 {
+		h.attrs = slices.Concat(h.attrs, converted)
+		return
+	}
+	h.groups = slices.Clone(h.groups)
+	innermost := &h.groups[len(h.groups)-1]
+	innermost.attrs = slices.Concat(innermost.attrs, converted)
+}
+
 // WithGroup returns a handler that puts what follows into a group.
-func (h *handler) WithGroup(name string) slog.Handler {
+func (h *Handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
 	with := *h
-	with.nested = h.nested.WithGroup(name)
-	with.groups = append(slices.Clone(h.groups), group{name: name})
-	if h.export != nil {
-		with.export = h.export.WithGroup(name)
+	with.hide = h.hide || h.secrets.hide(name)
+	if h.text {
+		with.prefix = h.prefix + name + "."
+	} else {
+		with.pending = append(slices.Clip(h.pending), name)
 	}
+	with.groups = append(slices.Clip(h.groups), openGroup{name: name})
 	return &with
-}
-
-func attrsOf(r slog.Record) []slog.Attr {
-	attrs := make([]slog.Attr, 0, r.NumAttrs())
-	r.Attrs(func(a slog.Attr) bool {
-		attrs = append(attrs, a)
-		return true
-	})
-	return attrs
 }

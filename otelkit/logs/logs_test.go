@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/otelkit/kit/otelkit/logs"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
+	"go.opentelemetry.io/otel/log/noop"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
@@ -188,16 +190,71 @@ func TestAFailingOutputDoesNotKeepTheRecordFromBeingExported(t *testing.T) {
 	}
 }
 
+func TestEachSinkHasALevelOfItsOwn(t *testing.T) {
+	for name, c := range map[string]struct{ lines, export slog.Level }{
+		"debug lines, no debug records": {slog.LevelDebug, slog.LevelInfo},
+		"debug records, no debug lines": {slog.LevelInfo, slog.LevelDebug},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			var sent exported
+			logger := logs.New(logs.Config{Level: c.lines, ExportLevel: c.export, Output: &out}, provider(&sent))
+			logger.With("a", 1).Debug("hello")
+			line, record := out.Len() > 0, len(sent.records) > 0
+			if line != (c.lines == slog.LevelDebug) || record != (c.export == slog.LevelDebug) {
+				t.Errorf("line %v, record %v", line, record)
+			}
+		})
+	}
+}
+
+func TestALevelThatTheProviderRefusesIsNotEnabled(t *testing.T) {
+	handler := logs.NewHandler(logs.Config{ExportLevel: slog.LevelDebug, Output: io.Discard}).Exporting(noop.NewLoggerProvider())
+	if handler.Enabled(t.Context(), slog.LevelDebug) {
+		t.Error("debug is enabled, though no sink takes it")
+	}
+}
+
 func TestEveryErrorIsExportedUnderItsKey(t *testing.T) { // otelslog v0.21 keeps one of them, without its key
 	var sent exported
 	logger := logs.New(logs.Config{Output: io.Discard}, provider(&sent))
 	logger.With("cause", errors.New("no route")).Error("failed", "err", errors.New("first"), "cleanup", errors.New("second"))
 
 	got := attributesOf(sent.records[0])
-	for key, want := range map[string]string{"cause": "no route", "err": "first", "cleanup": "second", "exception.message": "second"} {
+	for key, want := range map[string]string{"cause": "no route", "err": "first", "cleanup": "second", "exception.message": "first"} {
 		if got[key].AsString() != want {
 			t.Errorf("%s = %q, want %q; attributes: %v", key, got[key].AsString(), want, got)
 		}
+	}
+}
+
+func TestTheExceptionIsTheErrorThatTheRecordIsAbout(t *testing.T) {
+	first, second := errors.New("first"), fmt.Errorf("wrapped: %w", &fs.PathError{Op: "open", Path: "/x", Err: fs.ErrNotExist})
+	for name, c := range map[string]struct {
+		with, args []any
+		want       string
+	}{
+		"the first":                        {nil, []any{"a", first, "b", second}, "first"},
+		"that under err":                   {nil, []any{"a", first, "err", second}, second.Error()},
+		"that under error":                 {nil, []any{"error", second, "a", first}, second.Error()},
+		"the record's before the logger's": {[]any{"err", first}, []any{"cause", second}, second.Error()},
+		"the logger's":                     {[]any{"cause", first}, nil, "first"},
+		"in a group":                       {nil, []any{slog.Group("g", "err", first)}, "first"},
+		"the service's own":                {nil, []any{"err", first, "exception.message", "mine"}, "mine"},
+		"none":                             {nil, []any{"a", 1}, ""},
+		"not a secret":                     {nil, []any{"password", first}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sent exported
+			logs.New(logs.Config{Output: io.Discard}, provider(&sent)).With(c.with...).Error("failed", c.args...)
+			got := attributesOf(sent.records[0])
+			if got["exception.message"].AsString() != c.want {
+				t.Errorf("exception.message = %q, want %q", got["exception.message"].AsString(), c.want)
+			}
+			if c.want == second.Error() && got["exception.type"].AsString() != "*fs.PathError" {
+				t.Errorf("exception.type = %q, want that of the wrapped error", got["exception.type"].AsString())
+			}
+		})
 	}
 }
 
@@ -230,30 +287,14 @@ func TestAnExportedRecordCarriesItsSpan(t *testing.T) {
 
 func TestSourceIsTheCallersLine(t *testing.T) {
 	var out bytes.Buffer
-	logs.New(logs.Config{Output: &out, AddSource: true}, nil).InfoContext(inSpan(t), "hello")
+	var sent exported
+	logs.New(logs.Config{Output: &out, AddSource: true}, provider(&sent)).InfoContext(inSpan(t), "hello")
 	if !strings.Contains(out.String(), "logs_test.go") {
 		t.Errorf("no source in %s", out.String())
 	}
-}
-
-func BenchmarkLine(b *testing.B) {
-	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled})
-	logger := logs.New(logs.Config{Output: io.Discard}, nil)
-	for name, ctx := range map[string]context.Context{
-		"without span": b.Context(),
-		"in span":      trace.ContextWithSpanContext(b.Context(), span),
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				logger.InfoContext(ctx, "order placed", "order.id", "o-17", "market", "DE", "items", 3)
-			}
-		})
+	got := attributesOf(sent.records[0])
+	if !strings.HasSuffix(got["code.file.path"].AsString(), "logs_test.go") || got["code.line.number"].AsInt64() == 0 ||
+		!strings.HasSuffix(got["code.function.name"].AsString(), "TestSourceIsTheCallersLine") {
+		t.Errorf("source is exported as %v", got)
 	}
-	b.Run("disabled", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			logger.DebugContext(b.Context(), "order placed", "order.id", "o-17", "market", "DE", "items", 3)
-		}
-	})
 }

@@ -100,7 +100,7 @@ func New(t testing.TB, resourceAttributes ...attribute.KeyValue) *Kit {
 		sdklog.WithAttributeValueLengthLimit(limits.AttributeValueLengthLimit),
 		sdklog.WithAttributeValueDepthLimit(limits.AttributeValueDepthLimit),
 	)
-	f.logger = logs.New(logs.Config{Level: slog.LevelDebug, Output: &f.lines}, f.loggers)
+	f.logger = logs.New(logs.Config{Level: slog.LevelDebug, Output: &f.lines, Sync: true}, f.loggers)
 	f.recorder = metrics.NewRecorder(f.meters)
 	t.Cleanup(func() {
 		_ = f.tracers.Shutdown(context.Background())
