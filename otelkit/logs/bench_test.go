@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/otelkit/kit/otelkit/logs"
+	"go.opentelemetry.io/otel/log"
+	"go.opentelemetry.io/otel/log/embedded"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -84,6 +86,38 @@ func BenchmarkOutput(b *testing.B) {
 				})
 			}
 		})
+	}
+}
+
+func TestALineInASpanAllocatesNothing(t *testing.T) { // 2 with the ids added by hand, 5 before
+	plain := logs.New(logs.Config{Output: io.Discard}, nil)
+	for name, logger := range map[string]*slog.Logger{"plain": plain, "groups": plain.With("a", 1).WithGroup("g").With("b", 2).WithGroup("h")} {
+		ctx := benchContext()
+		if got := testing.AllocsPerRun(1000, func() {
+			logger.InfoContext(ctx, "order placed", "order.id", "o-17", "market", "DE", "items", 3)
+		}); got > 0 {
+			t.Errorf("%s: %v allocations", name, got)
+		}
+	}
+}
+
+// nowhere is a LoggerProvider that takes records and does nothing with them.
+type nowhere struct{ embedded.LoggerProvider }
+
+func (nowhere) Logger(string, ...log.LoggerOption) log.Logger { return taker{} }
+
+type taker struct{ embedded.Logger }
+
+func (taker) Emit(context.Context, log.Record)                    {}
+func (taker) Enabled(context.Context, log.EnabledParameters) bool { return true }
+
+func TestARecordAllocatesNothingBeforeTheSDKHasIt(t *testing.T) { // otelslog v0.21: 1, and 4 with 8 attributes
+	logger := slog.New(logs.NewHandler(logs.Config{Level: slog.LevelError, ExportLevel: slog.LevelInfo}).Exporting(nowhere{}))
+	ctx := benchContext()
+	if got := testing.AllocsPerRun(1000, func() {
+		logger.InfoContext(ctx, "order placed", "order.id", "o-17", "market", "DE", "items", 3)
+	}); got > 0 {
+		t.Errorf("%v allocations", got)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -80,7 +81,26 @@ func (v *valve) messages(t *testing.T) (messages []string, lost uint64) {
 	return messages, lost
 }
 
-func TestALineIsWrittenWhenTheCallReturns(t *testing.T) { // so that a crash, or os.Exit, loses none
+func TestACrashLosesNoLine(t *testing.T) { // of an asynchronous writer it would lose the last ones, which matter most
+	if os.Getenv("OTELKIT_TEST_CRASH") != "" {
+		logger := logs.New(logs.Config{}, nil)
+		for i := range 100 {
+			logger.Info(fmt.Sprint("line ", i))
+		}
+		panic("crash")
+	}
+	crash := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+	crash.Env = append(os.Environ(), "OTELKIT_TEST_CRASH=yes")
+	out, err := crash.Output()
+	if err == nil {
+		t.Fatal("it did not crash")
+	}
+	if !strings.Contains(string(out), `"line 99"`) || strings.Count(string(out), `"msg":"line `) != 100 {
+		t.Errorf("of 100 lines these are left:\n%s", out)
+	}
+}
+
+func TestALineIsWrittenWhenTheCallReturns(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +136,38 @@ func TestAStalledOutputHoldsUpOneCallForTenMilliseconds(t *testing.T) {
 			t.Errorf("%d lines are written and %d lost, want 1001 and 0", len(messages), lost)
 		}
 	})
+}
+
+func TestAPipeThatNobodyReadsDoesNotStopTheService(t *testing.T) { // slog's and zap's handlers stop it, all goroutines
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	write.Fd() // makes it blocking, as standard output is
+	handler := logs.NewHandler(logs.Config{Output: write, Buffer: 64 << 10})
+	logger := slog.New(handler)
+	const lines = 10_000
+	for i := range lines {
+		logger.InfoContext(inSpan(t), "hello", "i", i)
+	}
+	dropped := handler.Dropped()
+	if dropped == 0 {
+		t.Error("nothing was dropped")
+	}
+
+	counted := make(chan uint64)
+	go func() {
+		text, _ := io.ReadAll(read)
+		counted <- uint64(bytes.Count(text, []byte(`"msg":"hello"`)))
+	}()
+	if err := handler.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	if got := <-counted; got+dropped != lines {
+		t.Errorf("%d lines are written and %d dropped, of %d", got, dropped, lines)
+	}
 }
 
 func TestAnOutputThatStallsOverAndOverHoldsUpOneCallASecond(t *testing.T) {

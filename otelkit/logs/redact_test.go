@@ -136,7 +136,12 @@ func FuzzRedactedJSON(f *testing.F) {
 		}
 		var out bytes.Buffer
 		logs.New(logs.Config{Output: &out}, nil).Info("hello", "v", json.RawMessage(data))
-		line := lineOf(t, &out)
+		var line map[string]any
+		dec := json.NewDecoder(&out)
+		dec.UseNumber() // 1e1000 is valid JSON
+		if err := dec.Decode(&line); err != nil {
+			t.Fatalf("%s makes a line that is no JSON: %v", data, err)
+		}
 		var leak func(v any) bool
 		leak = func(v any) bool {
 			switch v := v.(type) {
@@ -156,7 +161,7 @@ func FuzzRedactedJSON(f *testing.F) {
 			return false
 		}
 		if leak(line["v"]) {
-			t.Errorf("%s is logged as %s", data, out.String())
+			t.Errorf("%s is logged as %v", data, line)
 		}
 	})
 }

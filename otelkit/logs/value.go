@@ -31,8 +31,8 @@ func simple(v any) (slog.Value, bool) {
 		return slog.StringValue(v.Redacted()), true
 	}
 	r := reflect.ValueOf(v)
-	for r.Kind() == reflect.Pointer && !r.IsNil() {
-		r = r.Elem()
+	for depth := 0; depth < maxDepth && r.Kind() == reflect.Pointer && !r.IsNil(); depth++ {
+		r = r.Elem() // perhaps itself
 	}
 	switch r.Kind() {
 	case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array, reflect.Interface, reflect.Pointer, reflect.Invalid:

@@ -29,6 +29,7 @@ type (
 	nilSafe struct{ text string }
 	raw     string
 	loop    []any
+	self    *self
 )
 
 func (o opaque) String() string              { return fmt.Sprint("opaque ", o.n) }
@@ -38,6 +39,7 @@ func (angry) MarshalJSON() ([]byte, error)   { panic("no json") }
 func (e *nilSafe) Error() string             { return e.text }
 func (r raw) MarshalJSON() ([]byte, error)   { return []byte(r), nil }
 func circular() loop                         { l := make(loop, 2); l[0], l[1] = l, l; return l }
+func pointed() self                          { var s self; s = &s; return s }
 func (q quantity) pointer() *quantity        { return &q }
 func instant() time.Time                     { return time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC) }
 func mustParse(text string) (u *url.URL)     { u, _ = url.Parse(text); return u }
@@ -119,14 +121,20 @@ func TestAMethodThatPanicsCostsItsValueOnly(t *testing.T) {
 }
 
 func TestAValueThatHoldsItselfEnds(t *testing.T) {
-	var sent exported
-	var out bytes.Buffer
-	logs.New(logs.Config{Output: &out}, provider(&sent)).Info("hello", "v", circular())
-	if line := lineOf(t, &out); !strings.Contains(fmt.Sprint(line["v"]), "cycle") {
-		t.Errorf("the line is %s", out.String())
-	}
-	if n := len(attributesOf(sent.records[0])["v"].String()); n > 1<<20 {
-		t.Errorf("%d bytes are exported", n)
+	node := map[string]any{}
+	node["next"] = node
+	for name, value := range map[string]any{"list": circular(), "pointer": pointed(), "map": node} {
+		t.Run(name, func(t *testing.T) {
+			var sent exported
+			var out bytes.Buffer
+			logs.New(logs.Config{Output: &out}, provider(&sent)).Info("hello", "v", value)
+			if line := lineOf(t, &out); !strings.Contains(fmt.Sprint(line["v"]), "cycle") {
+				t.Errorf("the line is %s", out.String())
+			}
+			if n := len(attributesOf(sent.records[0])["v"].String()); n > 1<<20 {
+				t.Errorf("%d bytes are exported", n)
+			}
+		})
 	}
 }
 

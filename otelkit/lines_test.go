@@ -1,0 +1,63 @@
+package otelkit_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/logs"
+)
+
+// stuck is a standard output that takes nothing until it is released.
+type stuck struct{ released chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s.released
+	return len(p), nil
+}
+
+func TestAStalledStandardOutputStopsNeitherTheServiceNorItsShutdown(t *testing.T) {
+	out := stuck{make(chan struct{})}
+	defer close(out.released)
+	collector := newCollector(t, "http/protobuf")
+	kit, err := otelkit.Start(t.Context(), otelkit.Config{
+		Service: "shop", Endpoint: collector.url, Logs: logs.Config{Output: out},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		place(t.Context(), kit)
+	}
+	// Its deadline is long over when the lines' turn comes: they have all of it.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := kit.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "3 lines are not written") {
+		t.Errorf("Shutdown returned %v, want that 3 lines are not written", err)
+	}
+	if got := collector.logBodies(); len(got) != 3 {
+		t.Errorf("%d records arrived, want 3", len(got))
+	}
+}
+
+func TestWhatRepeatsIsExportedAsANumberAtShutdown(t *testing.T) {
+	collector := newCollector(t, "http/protobuf")
+	kit, _ := start(t, otelkit.Config{Endpoint: collector.url, Logs: logs.Config{Repeats: logs.Repeats{Max: 1}}})
+	for range 5 {
+		place(t.Context(), kit)
+	}
+	if err := kit.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := collector.logBodies(); !slices.Equal(got, []string{"order placed", "repeats of a log message were suppressed"}) {
+		t.Errorf("records %q", got)
+	}
+	for _, name := range []string{"otelkit.logs.dropped", "otelkit.logs.suppressed"} {
+		if collector.metric(name) == nil {
+			t.Errorf("metric %s did not arrive", name)
+		}
+	}
+}
