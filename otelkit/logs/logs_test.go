@@ -119,12 +119,31 @@ func TestALineWithASpanHasTheGroupsOfOneWithout(t *testing.T) {
 
 func TestSiblingsDoNotShareAttributes(t *testing.T) {
 	var out bytes.Buffer
-	parent := logs.New(logs.Config{Output: &out}, nil).WithGroup("g").With("a", 1)
-	first, second := parent.With("b", "first"), parent.With("b", "second")
-	first.InfoContext(inSpan(t), "hello")
-	second.InfoContext(inSpan(t), "hello")
-	if got := out.String(); strings.Count(got, "first") != 1 || strings.Count(got, "second") != 1 {
-		t.Errorf("attributes are mixed up:\n%s", got)
+	var sent exported
+	parent := logs.New(logs.Config{Output: &out}, provider(&sent)).WithGroup("g").With("a", 1).WithGroup("h").WithGroup("i").WithGroup("j")
+	var words []string
+	var loggers []*slog.Logger
+	for depth := range 6 { // one of them has room behind its groups
+		for _, name := range []string{"first", "second"} {
+			word := fmt.Sprint(name, depth)
+			words = append(words, word+"attr", word+"group")
+			loggers = append(loggers, parent.With("b", word+"attr"), parent.WithGroup(word+"group"))
+		}
+		parent = parent.WithGroup("k")
+	}
+	for _, logger := range loggers {
+		logger.InfoContext(inSpan(t), "hello", "c", 1)
+	}
+	var records string
+	for _, r := range sent.records {
+		records += fmt.Sprint(attributesOf(r))
+	}
+	for _, got := range []string{out.String(), records} {
+		for _, word := range words {
+			if strings.Count(got, word) != 1 {
+				t.Errorf("attributes are mixed up:\n%s", got)
+			}
+		}
 	}
 }
 
