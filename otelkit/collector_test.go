@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"go.opentelemetry.io/otel/trace"
 	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -144,19 +145,39 @@ func (s logsService) Export(_ context.Context, r *collogs.ExportLogsServiceReque
 	return &collogs.ExportLogsServiceResponse{}, nil
 }
 
-// spanNames returns the names of the spans that came.
-func (c *collector) spanNames() []string {
+// allSpans returns the spans that came.
+func (c *collector) allSpans() []*tracepb.Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var names []string
+	var spans []*tracepb.Span
 	for _, r := range c.spans {
 		for _, s := range r.GetScopeSpans() {
-			for _, span := range s.GetSpans() {
-				names = append(names, span.GetName())
+			spans = append(spans, s.GetSpans()...)
+		}
+	}
+	return spans
+}
+
+// spanNames returns the names of the spans that came.
+func (c *collector) spanNames() []string {
+	var names []string
+	for _, span := range c.allSpans() {
+		names = append(names, span.GetName())
+	}
+	return names
+}
+
+// spansWith returns the spans that came with an attribute.
+func (c *collector) spansWith(key string) []trace.SpanID {
+	var ids []trace.SpanID
+	for _, span := range c.allSpans() {
+		for _, a := range span.GetAttributes() {
+			if a.GetKey() == key {
+				ids = append(ids, trace.SpanID(span.GetSpanId()))
 			}
 		}
 	}
-	return names
+	return ids
 }
 
 // logBodies returns the messages of the log records that came.

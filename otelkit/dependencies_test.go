@@ -46,9 +46,10 @@ func packages(t *testing.T, dir, pattern string) []listed {
 func TestDependencyRule(t *testing.T) {
 	t.Parallel()
 	allowed := map[string][]string{
-		"otelkit":                                {"otelkit/metrics", "otelkit/logs", "otelkit/internal/spelling"},
-		"otelkit/configfile":                     {"otelkit", "otelkit/internal/spelling"},
+		"otelkit":                                {"otelkit/metrics", "otelkit/logs", "otelkit/exemplar", "otelkit/internal/spelling"},
+		"otelkit/configfile":                     {"otelkit", "otelkit/exemplar", "otelkit/internal/spelling"},
 		"otelkit/metrics":                        {},
+		"otelkit/exemplar":                       {},
 		"otelkit/otelkittest":                    {"otelkit/metrics", "otelkit/logs"},
 		"otelkit/slo":                            {"otelkit/metrics"},
 		"otelkit/postgres":                       {"otelkit/metrics", "otelkit/internal/dbclient"},

@@ -46,6 +46,13 @@
 // One line at start says so. OTEL_SDK_DISABLED=true leaves the logs on standard
 // output and the propagators, and turns off everything else.
 //
+// # Exemplars
+//
+// Each series of a histogram or counter exports an exemplar now and then: a
+// measurement with the id of its trace. The span of each is marked, so that a tail
+// sampler can keep exactly those traces; otelkit/exemplar says how. Without traces
+// there are none.
+//
 // # When the collector is away
 //
 // Nothing here waits for a collector: not Start, not a span, a measurement or a

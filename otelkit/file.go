@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otelkit/kit/otelkit/exemplar"
 	"github.com/otelkit/kit/otelkit/internal/spelling"
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/metric"
@@ -27,6 +28,8 @@ type FileRequest struct {
 	// CardinalityLimit is the most attribute sets of a metric that the SDK has to
 	// allow, unless the file says otherwise: definitions keep to their own.
 	CardinalityLimit int
+
+	Exemplars exemplar.Config // what Config says, which a file cannot
 
 	Logger *slog.Logger // for what is ignored; writes lines on standard output only
 }
@@ -57,7 +60,7 @@ func (k *Kit) startFile(ctx context.Context, cfg Config, s settings) error {
 		logger.WarnContext(ctx, "OTEL_CONFIG_FILE is set: other OTEL_* variables are ignored, unless the file names them", "variables", ignored)
 	}
 	providers, err := cfg.ConfigFile(ctx, FileRequest{
-		Path: s.file, Resource: s.resource, CardinalityLimit: s.cardinalityLimit + 1, Logger: logger,
+		Path: s.file, Resource: s.resource, CardinalityLimit: s.cardinalityLimit + 1, Exemplars: s.exemplars, Logger: logger,
 	})
 	if err != nil {
 		return fmt.Errorf("otelkit: OTEL_CONFIG_FILE: %w", err)

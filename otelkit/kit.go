@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/otelkit/kit/otelkit/exemplar"
 	"github.com/otelkit/kit/otelkit/logs"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
@@ -39,9 +40,10 @@ type Config struct {
 	Endpoint string // URL of an OTLP receiver, such as "http://localhost:4318"; "" means none: see the package comment
 	Protocol string // "http/protobuf" or "grpc"; "" means "http/protobuf"
 
-	Catalogs []*metrics.Catalog // what the service records; Start refuses a wrong one, and starts closed counters at 0
-	Logs     logs.Config        // the lines on standard output; the zero value is JSON at level info
-	Profiles Profiler           // profiles.New of otelkit/profiles; nil means that the process is not profiled
+	Catalogs  []*metrics.Catalog // what the service records; Start refuses a wrong one, and starts closed counters at 0
+	Logs      logs.Config        // the lines on standard output; the zero value is JSON at level info
+	Exemplars exemplar.Config    // the measurements that lead to traces; the zero value keeps them, and their traces
+	Profiles  Profiler           // profiles.New of otelkit/profiles; nil means that the process is not profiled
 
 	ShutdownTimeout time.Duration // longest time for Shutdown when its context has no deadline; 0 means 5 s
 

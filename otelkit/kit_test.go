@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/exemplar"
 	"github.com/otelkit/kit/otelkit/logs"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel"
@@ -212,10 +213,11 @@ func TestTheResourceDescribesTheServiceAndNoSecrets(t *testing.T) {
 	}
 }
 
-func TestAnExemplarPointsAtItsTrace(t *testing.T) {
+func TestAnExemplarPointsAtItsTraceAndItsSpanSaysSo(t *testing.T) {
 	collector := newCollector(t, "")
 	kit, _ := start(t, otelkit.Config{Endpoint: collector.url})
 	span := place(t.Context(), kit)
+	place(t.Context(), kit) // which finds the place taken
 	if err := kit.ForceFlush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -225,6 +227,43 @@ func TestAnExemplarPointsAtItsTrace(t *testing.T) {
 	}
 	if got := trace.TraceID(points[0].GetExemplars()[0].GetTraceId()); got != span.TraceID() {
 		t.Errorf("exemplar of trace %s, want %s", got, span.TraceID())
+	}
+	if got := collector.spansWith(exemplar.Mark); !slices.Equal(got, []trace.SpanID{span.SpanID()}) {
+		t.Errorf("marked are the spans %v, want %v only", got, span.SpanID())
+	}
+}
+
+func TestConfigSaysHowLongAnExemplarIsExported(t *testing.T) {
+	for name, tt := range map[string]struct {
+		repeat time.Duration
+		want   int
+	}{"by default for some time": {0, 4}, "once": {-1, 2}} {
+		t.Run(name, func(t *testing.T) {
+			collector := newCollector(t, "")
+			kit, _ := start(t, otelkit.Config{Endpoint: collector.url, Exemplars: exemplar.Config{Repeat: tt.repeat}})
+			place(t.Context(), kit)
+			for range 2 {
+				if err := kit.ForceFlush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := len(collector.exemplars()); got != tt.want {
+				t.Errorf("two exports of two series have %d exemplars, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWithoutTracesThereAreNoExemplars(t *testing.T) {
+	collector := newCollector(t, "")
+	t.Setenv("OTEL_TRACES_EXPORTER", "none")
+	kit, _ := start(t, otelkit.Config{Endpoint: collector.url})
+	place(t.Context(), kit)
+	if err := kit.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := collector.exemplars(); len(got) > 0 || collector.metric("shop.order.duration") == nil {
+		t.Errorf("exemplars %v, want the metric without any: they lead nowhere", got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/otelkit/kit/otelkit/exemplar"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/contrib/propagators/autoprop"
 	"go.opentelemetry.io/otel/propagation"
@@ -25,6 +26,7 @@ type settings struct {
 	resource         *resource.Resource
 	propagator       propagation.TextMapPropagator
 	cardinalityLimit int
+	exemplars        exemplar.Config
 
 	traces, metrics, logs destination
 	console               io.Writer // for the console exporters
@@ -57,7 +59,7 @@ func (s settings) withoutEndpoint() []string {
 
 // settingsOf returns the settings or everything that is wrong with them.
 func settingsOf(ctx context.Context, cfg Config) (settings, error) {
-	s := settings{console: cfg.Logs.Output}
+	s := settings{exemplars: cfg.Exemplars, console: cfg.Logs.Output}
 	if s.console == nil {
 		s.console = os.Stdout
 	}

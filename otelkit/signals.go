@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/otelkit/kit/otelkit/exemplar"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
@@ -18,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdkexemplar "go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -39,8 +41,8 @@ func (k *Kit) startTraces(ctx context.Context, s settings) error {
 }
 
 // startMetrics makes a MeterProvider if there is somewhere to export to.
-// Exemplars are the SDK's: those of sampled spans, unless
-// OTEL_METRICS_EXEMPLAR_FILTER says otherwise.
+// Exemplars are those of sampled spans, unless OTEL_METRICS_EXEMPLAR_FILTER says
+// otherwise; there are none if traces are not exported.
 func (k *Kit) startMetrics(ctx context.Context, s settings) error {
 	if !s.metrics.exports() {
 		return nil
@@ -50,13 +52,19 @@ func (k *Kit) startMetrics(ctx context.Context, s settings) error {
 		return err
 	}
 	exports := k.newExports(SignalMetrics)
-	provider := sdkmetric.NewMeterProvider(
+	options := []sdkmetric.Option{
 		sdkmetric.WithResource(s.resource),
 		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metricExporter{exporter, exports})),
 		// One set of the SDK's limit is the overflow; the definitions keep to
 		// their limits themselves.
-		sdkmetric.WithCardinalityLimit(s.cardinalityLimit+1),
-	)
+		sdkmetric.WithCardinalityLimit(s.cardinalityLimit + 1),
+		sdkmetric.WithView(exemplar.Views(s.exemplars)...),
+	}
+	if !s.traces.exports() {
+		// Nobody gets the traces that exemplars would lead to.
+		options = append(options, sdkmetric.WithExemplarFilter(sdkexemplar.AlwaysOffFilter))
+	}
+	provider := sdkmetric.NewMeterProvider(options...)
 	k.meterProvider = provider
 	k.pipelines = append(k.pipelines, &pipeline{exports, provider.ForceFlush, provider.Shutdown})
 	return nil

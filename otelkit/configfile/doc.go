@@ -50,5 +50,6 @@
 // the file leaves out is off: without a tracer_provider there are no trace ids,
 // without a propagator none travels. Exporters named console write to standard
 // output, whatever [otelkit.Config.Logs] says. pull readers and what is in
-// development are refused.
+// development are refused. A file with views has the SDK's exemplars, of which a
+// tail sampler knows nothing (see otelkit/exemplar).
 package configfile

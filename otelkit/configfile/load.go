@@ -9,12 +9,13 @@ import (
 	"sync"
 
 	"github.com/otelkit/kit/otelkit"
+	"github.com/otelkit/kit/otelkit/exemplar"
 	"go.opentelemetry.io/contrib/otelconf"
 	lognoop "go.opentelemetry.io/otel/log/noop"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/exemplar"
+	sdkexemplar "go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
@@ -88,9 +89,13 @@ func (f *file) build(ctx context.Context, request otelkit.FileRequest) (otelkit.
 	if m := f.model.MeterProvider; m != nil {
 		model := model
 		model.MeterProvider = m
-		p.MeterProvider = start("meter_provider", model, otelconf.WithMeterProviderOptions(
+		options := []sdkmetric.Option{
 			sdkmetric.WithExemplarFilter(f.exemplarFilter()), sdkmetric.WithCardinalityLimit(request.CardinalityLimit),
-		)).MeterProvider()
+		}
+		if len(m.Views) == 0 { // beside which ours would bring back what they rename or drop
+			options = append(options, sdkmetric.WithView(exemplar.Views(request.Exemplars)...))
+		}
+		p.MeterProvider = start("meter_provider", model, otelconf.WithMeterProviderOptions(options...)).MeterProvider()
 	}
 	if l := f.model.LoggerProvider; l != nil {
 		model := model
@@ -108,15 +113,15 @@ func (f *file) build(ctx context.Context, request otelkit.FileRequest) (otelkit.
 
 func (f *file) disabled() bool { return f.model.Disabled != nil && *f.model.Disabled }
 
-func (f *file) exemplarFilter() exemplar.Filter {
+func (f *file) exemplarFilter() sdkexemplar.Filter {
 	if filter := f.model.MeterProvider.ExemplarFilter; filter != nil {
 		return exemplarFilters[*filter]
 	}
-	return exemplar.TraceBasedFilter
+	return sdkexemplar.TraceBasedFilter
 }
 
-var exemplarFilters = map[otelconf.ExemplarFilter]exemplar.Filter{
-	"always_on": exemplar.AlwaysOnFilter, "always_off": exemplar.AlwaysOffFilter, "trace_based": exemplar.TraceBasedFilter,
+var exemplarFilters = map[otelconf.ExemplarFilter]sdkexemplar.Filter{
+	"always_on": sdkexemplar.AlwaysOnFilter, "always_off": sdkexemplar.AlwaysOffFilter, "trace_based": sdkexemplar.TraceBasedFilter,
 }
 
 // spanLimits returns all limits of spans. otelconf applies two of them, and none
