@@ -9,7 +9,7 @@ STATICCHECK := $(CURDIR)/bin/staticcheck
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: build ## the store with its telemetry on this machine, no Docker; ^C ends it (flags: make up ARGS="--help")
@@ -55,6 +55,10 @@ drift: ## fails when a committed file is not what its definitions generate
 bench: ## the library beside what it replaces: a table of ratios, also into docs/PERFORMANCE.md (takes 20 minutes)
 	cd bench && go run ./cmd/table -write ../docs/PERFORMANCE.md
 
+.PHONY: tail-sampling
+tail-sampling: ## every exemplar's trace is kept by the Collector's own tail sampler (minutes to build)
+	cd tools/tailsampling && GOWORK=off go test -v ./...
+
 .PHONY: tidy
 tidy: ## go.mod and go.sum of every module (the root module is not published: it stands in for the time)
 	go mod tidy
@@ -62,6 +66,7 @@ tidy: ## go.mod and go.sum of every module (the root module is not published: it
 		&& go mod edit -replace github.com/otelkit/kit=$$root && GOWORK=off go mod tidy \
 		&& go mod edit -dropreplace github.com/otelkit/kit) || exit 1; done
 	cd tools/slospecs && GOWORK=off go mod tidy
+	cd tools/tailsampling && GOWORK=off go mod tidy
 
 .PHONY: clean
 clean: ## what was built; the store's data stay
