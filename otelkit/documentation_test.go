@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,5 +45,35 @@ func TestEveryPackageExplainsItselfAndHasAnExample(t *testing.T) {
 		if examples == 0 {
 			t.Errorf("%s has no Example", path)
 		}
+	}
+}
+
+func TestTheSmallestProgramOfTheReadmeIsUnder15LinesAndBuilds(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(readme), "```go\npackage main")
+	program, _, _ = strings.Cut("package main"+program, "```")
+	lines := 0
+	for line := range strings.Lines(program) {
+		if strings.TrimSpace(line) != "" {
+			lines++
+		}
+	}
+	if lines < 5 || lines >= 15 {
+		t.Errorf("it has %d lines", lines)
+	}
+	dir, err := os.MkdirTemp(".", "_smallest") // where imports are found, and ./... is not
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := exec.Command("go", "vet", "./"+dir).CombinedOutput(); err != nil {
+		t.Errorf("go vet: %v\n%s", err, output)
 	}
 }
