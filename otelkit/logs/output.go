@@ -49,7 +49,7 @@ type output struct {
 	seen     uint64    // of those when look was last called
 	stalled  time.Time // when a call waited in vain; 0 when all is well
 
-	queued  uint64 // lines, ever
+	queued  uint64 // lines, ever, those that tell of lost ones included
 	written uint64 // of those queued, failed ones included
 	lost    losses
 	untold  uint64 // of those lost
@@ -85,7 +85,9 @@ func isMemory(w io.Writer) bool {
 	}
 }
 
-// write writes a line, or queues it, or drops it.
+// write writes a line, or queues it, or drops it. Each who logs waits for its line,
+// so that many at once may fill the queue of an output that is well: they wait for
+// room, too.
 func (o *output) write(line []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -95,7 +97,7 @@ func (o *output) write(line []byte) {
 		}
 		return
 	}
-	if waiting := len(o.queue) + o.writing; waiting > 0 && waiting+len(line) > o.bound {
+	if !o.hasRoom(line) && !o.awaitRoom(line) {
 		o.lost.stalled++
 		o.untold++
 		return
@@ -116,6 +118,23 @@ func (o *output) write(line []byte) {
 	}
 }
 
+// hasRoom reports whether a line fits beside what is queued and being written. Alone
+// any line does.
+func (o *output) hasRoom(line []byte) bool {
+	waiting := len(o.queue) + o.writing
+	return waiting == 0 || waiting+len(line) <= o.bound
+}
+
+// awaitRoom waits until a line fits, but not for an output that stalls, nor longer
+// than patience, and reports whether it does.
+func (o *output) awaitRoom(line []byte) bool {
+	began := time.Now()
+	for !o.hasRoom(line) && o.stalled.IsZero() && time.Since(began) < patience {
+		o.settled.Wait()
+	}
+	return o.hasRoom(line)
+}
+
 // drain writes until nothing is queued.
 func (o *output) drain() {
 	o.mu.Lock()
@@ -127,9 +146,11 @@ func (o *output) drain() {
 		if o.untold > 0 && (len(o.queue) > 0 || !failed) {
 			told, o.untold = o.untold, 0
 			o.queue = o.notice(o.queue, told)
+			o.queued++
 		}
 		if len(o.queue) == 0 {
 			o.draining = false
+			o.settled.Broadcast() // to flush: of what failed nothing is told now
 			return
 		}
 		failed = o.writeQueue(told)
@@ -196,7 +217,8 @@ func (o *output) look() {
 	}
 }
 
-// flush waits until what is queued by now is written, or ctx ends.
+// flush waits until what is queued by now is written and what is lost is told, or ctx
+// ends.
 func (o *output) flush(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		o.mu.Lock()
@@ -206,10 +228,13 @@ func (o *output) flush(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	upTo := o.queued
-	for o.written < upTo && ctx.Err() == nil {
+	if o.untold > 0 {
+		upTo++
+	}
+	for o.draining && o.written < upTo && ctx.Err() == nil {
 		o.settled.Wait()
 	}
-	if o.written < upTo {
+	if o.draining && o.written < upTo {
 		return fmt.Errorf("logs: %d lines are not written yet: the output has stalled: %w", upTo-o.written, context.Cause(ctx))
 	}
 	return nil

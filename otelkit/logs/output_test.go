@@ -173,7 +173,7 @@ func TestAPipeThatNobodyReadsDoesNotStopTheService(t *testing.T) { // slog's and
 func TestAnOutputThatStallsOverAndOverHoldsUpOneCallASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var waited time.Duration
-		logger := slog.New(logs.NewHandler(logs.Config{Output: slow{}}))
+		logger := slog.New(logs.NewHandler(logs.Config{Output: slowly{io.Discard}}))
 		began := time.Now()
 		for time.Since(began) < 10*time.Second {
 			start := time.Now()
@@ -185,14 +185,6 @@ func TestAnOutputThatStallsOverAndOverHoldsUpOneCallASecond(t *testing.T) {
 			t.Errorf("in 10 s calls waited for %v", waited)
 		}
 	})
-}
-
-// slow takes 50 ms for each write.
-type slow struct{}
-
-func (slow) Write(p []byte) (int, error) {
-	time.Sleep(50 * time.Millisecond)
-	return len(p), nil
 }
 
 func TestWhatAStalledOutputLosesIsCountedAndSaid(t *testing.T) {
@@ -238,6 +230,77 @@ func TestALineOfAnySizeIsWrittenWhenNothingWaits(t *testing.T) {
 		slog.New(handler).Info(strings.Repeat("x", 1000))
 		if messages, _ := out.messages(t); len(messages) != 1 || handler.Dropped() != 0 {
 			t.Errorf("%d lines are written, %d dropped", len(messages), handler.Dropped())
+		}
+	})
+}
+
+// Each waits for its line, so that as many lines wait as goroutines log: they may be
+// more than the queue takes, of an output that is well.
+func TestManyWhoLogAtOnceLoseNoLineOfAnOutputThatIsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out valve
+		handler := logs.NewHandler(logs.Config{Output: &out, Buffer: 1000})
+		logger := slog.New(handler)
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() { logger.Info("hello") })
+		}
+		wg.Wait()
+		if messages, lost := out.messages(t); len(messages) != 1000 || handler.Dropped() != 0 || lost != 0 {
+			t.Errorf("%d of 1000 lines are written, %d dropped, %d said to be lost", len(messages), handler.Dropped(), lost)
+		}
+	})
+}
+
+func TestNoCallWaitsLongForRoomInAQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out valve
+		handler := logs.NewHandler(logs.Config{Output: &out, Buffer: 1000})
+		logger := slog.New(handler)
+		out.shut()
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() { logger.Info("hello") })
+		}
+		wg.Wait()
+		if waited := time.Since(start); waited > 10*time.Millisecond {
+			t.Errorf("a call waited for %v", waited)
+		}
+		out.release()
+		synctest.Wait()
+		if messages, lost := out.messages(t); uint64(len(messages))+handler.Dropped() != 1000 || lost != handler.Dropped() {
+			t.Errorf("%d of 1000 lines are written, %d dropped, %d said to be lost", len(messages), handler.Dropped(), lost)
+		}
+	})
+}
+
+// slowly takes 50 ms for each write.
+type slowly struct{ to io.Writer }
+
+func (s slowly) Write(p []byte) (int, error) {
+	time.Sleep(50 * time.Millisecond)
+	return s.to.Write(p)
+}
+
+func TestCloseWaitsForTheLineThatTellsOfLostOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out valve
+		handler := logs.NewHandler(logs.Config{Output: slowly{&out}, Buffer: 100})
+		logger := slog.New(handler)
+		logger.Info("is being written")
+		logger.Info("finds no room")
+		if err := handler.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if messages, lost := out.messages(t); len(messages) != 1 || lost != 1 || handler.Dropped() != 1 {
+			t.Errorf("when Close returns %d lines are written and %d said to be lost, want 1 and 1", len(messages), lost)
+		}
+
+		out.fail(errors.New("no space left on device"))
+		logger.Info("is lost")
+		if err := handler.Close(t.Context()); err != nil { // which would never return
+			t.Error(err)
 		}
 	})
 }
@@ -402,7 +465,7 @@ func testLossesAreMetrics(t *testing.T) {
 
 func TestASynchronousOutputIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		handler := logs.NewHandler(logs.Config{Output: slow{}, Sync: true})
+		handler := logs.NewHandler(logs.Config{Output: slowly{io.Discard}, Sync: true})
 		start := time.Now()
 		slog.New(handler).Info("hello")
 		if took := time.Since(start); took != 50*time.Millisecond {
