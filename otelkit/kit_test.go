@@ -392,6 +392,15 @@ func TestAServiceOnABadConfigurationDoesNotStart(t *testing.T) {
 			config:    otelkit.Config{Service: "shop"},
 			want:      "OTEL_RESOURCE_ATTRIBUTES is \"team\"; it has to be a list",
 		},
+		"a resource that is not text, with which no export would succeed": {
+			variables: map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "team=a%ffb"},
+			config:    otelkit.Config{Service: "shop"},
+			want:      `the attribute "team" is "a\xffb", which is not UTF-8`,
+		},
+		"a name that is not text": {
+			config: otelkit.Config{Service: "sh\xffp"},
+			want:   `the attribute "service.name" is "sh\xffp", which is not UTF-8`,
+		},
 		"a wrong definition": {
 			config: otelkit.Config{Service: "shop", Catalogs: []*metrics.Catalog{wrongCatalog()}},
 			want:   "kit_test.go",
@@ -631,6 +640,32 @@ func TestBytesThatAreNotTextDoNotLoseTheirBatch(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestBytesThatAreNotTextDoNotLoseExponentialHistograms(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram")
+	collector := newCollector(t, "")
+	kit, _ := start(t, otelkit.Config{Endpoint: collector.url})
+	place(t.Context(), kit)
+	meter := kit.MeterProvider().Meter("shop")
+	ints, err := meter.Int64Histogram("shop.ints")
+	if err != nil {
+		t.Fatal(err)
+	}
+	floats, err := meter.Float64Histogram("shop.floats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ints.Record(t.Context(), 1, metric.WithAttributes(attribute.String("k", "a\xffb")))
+	floats.Record(t.Context(), 1, metric.WithAttributes(attribute.String("k", "a\xffb")))
+	if err := kit.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"shop.ints", "shop.floats", "shop.orders"} {
+		if collector.metric(name) == nil {
+			t.Errorf("metric %s did not arrive", name)
+		}
 	}
 }
 

@@ -44,6 +44,11 @@ func resourceOf(ctx context.Context, cfg Config, fromVariables bool) (*resource.
 	if err != nil {
 		return nil, fmt.Errorf("describing the service: %w", err)
 	}
+	for _, a := range merged.Attributes() {
+		if !areValid([]attribute.KeyValue{a}) { // no export would succeed
+			return nil, fmt.Errorf("describing the service: the attribute %q is %q, which is not UTF-8; write it as text", a.Key, a.Value.String())
+		}
+	}
 	return merged, nil
 }
 

@@ -127,6 +127,14 @@ func makeValid(data *metricdata.ResourceMetrics) {
 				for i := range d.DataPoints {
 					makeSetValid(&d.DataPoints[i].Attributes)
 				}
+			case metricdata.ExponentialHistogram[int64]:
+				for i := range d.DataPoints {
+					makeSetValid(&d.DataPoints[i].Attributes)
+				}
+			case metricdata.ExponentialHistogram[float64]:
+				for i := range d.DataPoints {
+					makeSetValid(&d.DataPoints[i].Attributes)
+				}
 			}
 		}
 	}
