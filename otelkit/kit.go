@@ -80,6 +80,7 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Logs.Output = settings.output
 	lines := logs.NewHandler(cfg.Logs)
 	plain := slog.New(lines)
 	k := &Kit{

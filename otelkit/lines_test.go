@@ -1,9 +1,11 @@
 package otelkit_test
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +42,37 @@ func TestAStalledStandardOutputStopsNeitherTheServiceNorItsShutdown(t *testing.T
 	}
 	if got := collector.logBodies(); len(got) != 3 {
 		t.Errorf("%d records arrived, want 3", len(got))
+	}
+}
+
+func TestConsoleExportersAndTheLoggerShareAnOutputThatOneMayUseAtATime(t *testing.T) {
+	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
+		t.Setenv("OTEL_"+signal+"_EXPORTER", "console")
+	}
+	var out bytes.Buffer // the race detector looks
+	kit, err := otelkit.Start(t.Context(), otelkit.Config{Service: "shop", Logs: logs.Config{Output: &out}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				ctx, span := kit.TracerProvider().Tracer("shop").Start(t.Context(), "place order")
+				kit.Logger().InfoContext(ctx, "order placed")
+				span.End()
+			}
+			if err := kit.ForceFlush(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := kit.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(out.String(), `"msg":"order placed"`); got != 200 {
+		t.Errorf("%d of 200 lines are written", got)
 	}
 }
 

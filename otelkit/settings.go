@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/otelkit/kit/otelkit/exemplar"
 	"github.com/otelkit/kit/otelkit/metrics"
@@ -29,7 +30,7 @@ type settings struct {
 	exemplars        exemplar.Config
 
 	traces, metrics, logs destination
-	console               io.Writer // for the console exporters
+	output                io.Writer // for the logger's lines and the console exporters
 }
 
 // destination is where the telemetry of one signal goes.
@@ -59,9 +60,9 @@ func (s settings) withoutEndpoint() []string {
 
 // settingsOf returns the settings or everything that is wrong with them.
 func settingsOf(ctx context.Context, cfg Config) (settings, error) {
-	s := settings{exemplars: cfg.Exemplars, console: cfg.Logs.Output}
-	if s.console == nil {
-		s.console = os.Stdout
+	s := settings{exemplars: cfg.Exemplars, output: cfg.Logs.Output}
+	if s.output == nil {
+		s.output = os.Stdout
 	}
 	var errs [8]error
 	s.file, errs[0] = configFile(cfg)
@@ -76,12 +77,28 @@ func settingsOf(ctx context.Context, cfg Config) (settings, error) {
 		s.metrics, errs[4] = destinationOf("metrics", cfg)
 		s.logs, errs[5] = destinationOf("logs", cfg)
 	}
+	if s.traces.exporter == "console" || s.metrics.exporter == "console" || s.logs.exporter == "console" {
+		s.output = &shared{to: s.output}
+	}
 	s.resource, errs[6] = resourceOf(ctx, cfg, variables)
 	s.cardinalityLimit, errs[7] = checkCatalogs(cfg.Catalogs)
 	if err := errors.Join(errs[:]...); err != nil {
 		return settings{}, fmt.Errorf("otelkit: %w", err)
 	}
 	return s, nil
+}
+
+// shared is an output that several write to: it is written one write at a time, as
+// [logs.Config] promises.
+type shared struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.to.Write(p)
 }
 
 // signalVariable reads the form of an OTLP variable for one signal, else the

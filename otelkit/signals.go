@@ -28,7 +28,7 @@ import (
 func (k *Kit) startTraces(ctx context.Context, s settings) error {
 	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(s.resource)}
 	if s.traces.exports() {
-		exporter, err := newSpanExporter(ctx, s.traces, s.console)
+		exporter, err := newSpanExporter(ctx, s.traces, s.output)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (k *Kit) startMetrics(ctx context.Context, s settings) error {
 	if !s.metrics.exports() {
 		return nil
 	}
-	exporter, err := newMetricExporter(ctx, s.metrics, s.console)
+	exporter, err := newMetricExporter(ctx, s.metrics, s.output)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (k *Kit) startLogs(ctx context.Context, s settings) error {
 	if !s.logs.exports() {
 		return nil
 	}
-	exporter, err := newLogExporter(ctx, s.logs, s.console)
+	exporter, err := newLogExporter(ctx, s.logs, s.output)
 	if err != nil {
 		return err
 	}
