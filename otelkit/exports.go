@@ -30,10 +30,15 @@ type exports struct {
 	failed   error // the first failure since take
 }
 
-// begin counts items as being under way, until run has exported them.
+// begin counts items as being under way, until run has exported them; as lost after
+// the end, as what a callback that hung lets go of then.
 func (e *exports) begin(items int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.over {
+		e.losses.add(e.lost[CauseAlreadyShutdown], items, nil)
+		return
+	}
 	e.underWay += items
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,6 +131,20 @@ func TestWhatWasGivenUpIsCountedOnce(t *testing.T) {
 		if got := e.losses.snapshot(); len(got) != 1 || got[0] != (Loss{SignalTraces, CauseShutdown, 5}) {
 			t.Errorf("an export that ended with %v: lost %v, want 5 for shutdown", end, got)
 		}
+	}
+}
+
+// A callback that hangs lets go of what was collected after Shutdown gave it up.
+func TestWhatComesToBeExportedAfterTheEndIsCounted(t *testing.T) {
+	ended, end := context.WithCancel(context.Background())
+	l := newLosses(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	e := &exports{signal: SignalMetrics, ended: ended, losses: l, lost: l.expect(SignalMetrics)}
+	e.abandon()
+	end()
+	e.begin(5)
+	e.run(context.Background(), 5, func(ctx context.Context) error { return ctx.Err() })
+	if got, want := l.snapshot(), []Loss{{SignalMetrics, CauseAlreadyShutdown, 5}}; !slices.Equal(got, want) {
+		t.Errorf("lost %v, want %v", got, want)
 	}
 }
 
