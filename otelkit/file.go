@@ -41,6 +41,9 @@ type Providers struct {
 	MeterProvider  metric.MeterProvider
 	LoggerProvider log.LoggerProvider
 	Propagator     propagation.TextMapPropagator
+
+	Resource *resource.Resource // what FileRequest says of the service, and the file over it
+	Disabled bool               // the file turns everything off but lines and propagators
 }
 
 // configFile returns the path of the configuration file, if there is one.
@@ -53,8 +56,8 @@ func configFile(cfg Config) (string, error) {
 	return path, nil
 }
 
-// startFile starts what the configuration file says.
-func (k *Kit) startFile(ctx context.Context, cfg Config, s settings) error {
+// startFile starts what the configuration file says, and has the settings say so.
+func (k *Kit) startFile(ctx context.Context, cfg Config, s *settings) error {
 	logger := k.reports.logger
 	if ignored := ignoredWithFile(); len(ignored) > 0 {
 		logger.WarnContext(ctx, "OTEL_CONFIG_FILE is set: other OTEL_* variables are ignored, unless the file names them", "variables", ignored)
@@ -67,6 +70,7 @@ func (k *Kit) startFile(ctx context.Context, cfg Config, s settings) error {
 	}
 	k.tracerProvider, k.meterProvider, k.loggerProvider = providers.TracerProvider, providers.MeterProvider, providers.LoggerProvider
 	k.propagator = providers.Propagator
+	s.resource, s.disabled = providers.Resource, providers.Disabled
 	for i, provider := range []any{providers.TracerProvider, providers.MeterProvider, providers.LoggerProvider} {
 		sdk, ok := provider.(interface {
 			ForceFlush(context.Context) error

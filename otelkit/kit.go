@@ -82,7 +82,7 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 	}
 	cfg.Logs.Output = settings.output
 	lines := logs.NewHandler(cfg.Logs)
-	plain := slog.New(lines)
+	plain := slog.New(lines.All()) // losses and reports count what repeats themselves
 	k := &Kit{
 		logs:           lines,
 		tracerProvider: tracenoop.NewTracerProvider(),
@@ -96,7 +96,7 @@ func Start(ctx context.Context, cfg Config) (*Kit, error) {
 		stopping: newStopping(cfg.ShutdownTimeout),
 	}
 	if settings.file != "" {
-		err = k.startFile(ctx, cfg, settings)
+		err = k.startFile(ctx, cfg, &settings)
 	} else {
 		err = k.startSignals(ctx, settings)
 	}

@@ -3,6 +3,8 @@ package otelkit_test
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -73,6 +75,20 @@ func TestConsoleExportersAndTheLoggerShareAnOutputThatOneMayUseAtATime(t *testin
 	}
 	if got := strings.Count(out.String(), `"msg":"order placed"`); got != 200 {
 		t.Errorf("%d of 200 lines are written", got)
+	}
+}
+
+// Lines about losses are alike but for their attributes.
+func TestEachLossIsSaidHoweverFewRepeatsAreLogged(t *testing.T) {
+	receiver := httptest.NewServer(http.NotFoundHandler())
+	defer receiver.Close()
+	kit, out := start(t, otelkit.Config{Endpoint: receiver.URL, Logs: logs.Config{Repeats: logs.Repeats{Max: 1}}})
+	place(t.Context(), kit)
+	if err := kit.ForceFlush(t.Context()); err == nil {
+		t.Error("ForceFlush returned no error")
+	}
+	if got, want := logged(t, out), kit.Loss(); len(want) < 3 || !slices.Equal(got, want) {
+		t.Errorf("the lines tell of %v, want %v", got, want)
 	}
 }
 

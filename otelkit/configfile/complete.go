@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/contrib/otelconf"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
@@ -41,8 +43,8 @@ func (f *file) completeResource(known *resource.Resource) error {
 		for item := range strings.SplitSeq(*r.AttributesList, ",") {
 			key, value, found := strings.Cut(item, "=")
 			value, err := url.PathUnescape(strings.TrimSpace(value))
-			if key = strings.TrimSpace(key); !found || key == "" || err != nil {
-				return fmt.Errorf("resource.attributes_list: %q; it has to be a list such as key=value,key=value", item)
+			if key = strings.TrimSpace(key); !found || key == "" || err != nil || !utf8.ValidString(value) {
+				return fmt.Errorf("resource.attributes_list: %q; it has to be a list such as key=value,key=value, in UTF-8", item)
 			}
 			attributes = append(attributes, otelconf.AttributeNameValue{Name: key, Value: value})
 		}
@@ -68,6 +70,15 @@ func (f *file) completeResource(known *resource.Resource) error {
 		return errors.New("the service has no name; set service.name below resource.attributes, or Config.Service")
 	}
 	return nil
+}
+
+// resource returns the resource, once it is complete, with all values as text.
+func (f *file) resource() *resource.Resource {
+	var attributes []attribute.KeyValue
+	for _, a := range f.model.Resource.Attributes {
+		attributes = append(attributes, attribute.String(a.Name, fmt.Sprint(a.Value)))
+	}
+	return resource.NewWithAttributes(*f.model.Resource.SchemaUrl, attributes...)
 }
 
 // completeAggregation writes the defaults of the schema into an aggregation;

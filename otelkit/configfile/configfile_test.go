@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/otelkit/kit/otelkit"
 	"github.com/otelkit/kit/otelkit/configfile"
 	"github.com/otelkit/kit/otelkit/exemplar"
+	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -368,6 +370,36 @@ func TestPropagatorsAreTheFiles(t *testing.T) {
 		_, span := kit.TracerProvider().Tracer("shop").Start(ctx, "a")
 		if span.IsRecording() == disabled {
 			t.Errorf("disabled is %v, and a span records: %v", disabled, span.IsRecording())
+		}
+	}
+}
+
+// profiler keeps the name of the service that it was started with.
+type profiler struct{ service, version string }
+
+func (p *profiler) StartProfiling(service string, labels map[string]string, _ *metrics.Recorder, _ *slog.Logger, _ func(string, error)) error {
+	p.service, p.version = service, labels["service_version"]
+	return nil
+}
+
+func (p *profiler) Stop(context.Context) error { return nil }
+
+func TestProfilesAreTakenInTheNameThatTheFileSays(t *testing.T) {
+	for _, tt := range []struct {
+		file string
+		want profiler
+	}{
+		{"", profiler{"shop", "v1"}},
+		{"resource: {attributes_list: \"service.name=list\", attributes: [{name: service.version, value: 2}]}\n", profiler{"list", "2"}},
+		{"disabled: true\n", profiler{}},
+	} {
+		var got profiler
+		_, _, err := start(t, "file_format: \"1.0\"\n"+tt.file, otelkit.Config{Service: "shop", Version: "v1", Profiles: &got})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != tt.want {
+			t.Errorf("with %q profiles are of %v, want %v", tt.file, got, tt.want)
 		}
 	}
 }

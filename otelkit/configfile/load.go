@@ -60,13 +60,15 @@ func (f *file) build(ctx context.Context, request otelkit.FileRequest) (otelkit.
 		TracerProvider: tracenoop.NewTracerProvider(),
 		MeterProvider:  metricnoop.NewMeterProvider(),
 		LoggerProvider: lognoop.NewLoggerProvider(),
+		Resource:       f.resource(),
+		Disabled:       f.disabled(),
 	}
 	rest, err := otelconf.NewSDK(otelconf.WithContext(ctx), otelconf.WithOpenTelemetryConfiguration(model))
 	if err != nil {
 		return otelkit.Providers{}, err
 	}
 	p.Propagator = rest.Propagator()
-	if f.disabled() {
+	if p.Disabled {
 		return p, nil
 	}
 

@@ -142,6 +142,16 @@ func (h *Handler) Exporting(provider log.LoggerProvider) *Handler {
 	return with
 }
 
+// All returns a handler that writes lines to the same output, of all records alike
+// too. It has none of the attributes and groups of h.
+func (h *Handler) All() *Handler {
+	all := *h.core
+	all.repeats = nil
+	with := &Handler{core: &all}
+	with.root = with
+	return with
+}
+
 // notice appends the line that tells of lost lines.
 func (c *core) notice(dst []byte, lost uint64) []byte {
 	l := c.newLine()
