@@ -199,7 +199,7 @@ func (r *faultyReceiver) readLost(m *metricspb.Metric) {
 		var attrs otelkit.LostAttrs
 		for _, kv := range point.GetAttributes() {
 			switch kv.GetKey() {
-			case "otelkit.signal":
+			case "otelkit.telemetry.signal":
 				attrs.Signal = otelkit.Signal(text(kv.GetValue()))
 			case "error.type":
 				attrs.Cause = otelkit.Cause(text(kv.GetValue()))

@@ -66,7 +66,7 @@ func (Cause) Values() []Cause {
 
 // LostAttrs tell lost telemetry apart.
 type LostAttrs struct {
-	Signal Signal `attr:"otelkit.signal"`
+	Signal Signal `attr:"otelkit.telemetry.signal"`
 	Cause  Cause  `attr:"error.type"`
 }
 
@@ -97,8 +97,10 @@ type Loss struct {
 // counted when a data point is lost: the next one has it. So an export that
 // Shutdown cuts short in favour of the last one loses nothing.
 //
-// With OTEL_CONFIG_FILE, traces, metrics and logs are batched and exported by the
-// SDK's own processors, which do not tell what they lose: it is not in here.
+// Not in here are the logger's lines, which standard output loses when it stalls or
+// fails: otelkit.logs.dropped counts them, and [logs.Handler.Dropped], of
+// Logger().Handler(). Nor is, with OTEL_CONFIG_FILE, what is lost of traces, metrics
+// and logs: the SDK's own processors batch and export them then, and do not tell.
 func (k *Kit) Loss() []Loss { return k.losses.snapshot() }
 
 // losses counts what was lost and logs it: a cause's first loss, and from then on
