@@ -71,15 +71,15 @@ import (
 // was kept.
 const Mark = "otelkit.exemplar"
 
-// DefaultRepeat is the Config.Repeat of the zero Config: five exports at the default
-// interval, and within what any back end keeps traces for.
-const DefaultRepeat = 5 * time.Minute
+// defaultRepeat is five exports at the default interval, and within what any back end
+// keeps traces for.
+const defaultRepeat = 5 * time.Minute
 
 // Config configures exemplars. The zero value is useful.
 type Config struct {
 	// Repeat is how long an exemplar is exported again after its first collection,
-	// unless another takes its place; 0 means DefaultRepeat, and a negative one means
-	// that it is exported once.
+	// unless another takes its place; 0 means 5 minutes, and a negative one means that
+	// it is exported once.
 	Repeat time.Duration
 }
 
@@ -119,7 +119,7 @@ func Views(cfg Config, yours ...sdkmetric.View) []sdkmetric.View {
 func selector(cfg Config) sdkmetric.ExemplarReservoirProviderSelector {
 	repeat := cfg.Repeat
 	if repeat == 0 {
-		repeat = DefaultRepeat
+		repeat = defaultRepeat
 	}
 	return func(aggregation sdkmetric.Aggregation) exemplar.ReservoirProvider {
 		switch a := aggregation.(type) {
