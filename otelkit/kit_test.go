@@ -395,11 +395,11 @@ func TestAServiceOnABadConfigurationDoesNotStart(t *testing.T) {
 		"a resource that is not text, with which no export would succeed": {
 			variables: map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "team=a%ffb"},
 			config:    otelkit.Config{Service: "shop"},
-			want:      `the attribute "team" is "a\xffb", which is not UTF-8`,
+			want:      `the attribute "team" is "a\xffb"; it has to be UTF-8`,
 		},
 		"a name that is not text": {
 			config: otelkit.Config{Service: "sh\xffp"},
-			want:   `the attribute "service.name" is "sh\xffp", which is not UTF-8`,
+			want:   `the attribute "service.name" is "sh\xffp"; it has to be UTF-8`,
 		},
 		"a wrong definition": {
 			config: otelkit.Config{Service: "shop", Catalogs: []*metrics.Catalog{wrongCatalog()}},
@@ -640,6 +640,18 @@ func TestBytesThatAreNotTextDoNotLoseTheirBatch(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnExecutableWhoseNameIsNotTextDoesNotLoseEveryBatch(t *testing.T) {
+	name := os.Args[0]
+	defer func() { os.Args[0] = name }()
+	os.Args[0] = "sh\xffp"
+	collector := newCollector(t, "")
+	kit, _ := start(t, otelkit.Config{Endpoint: collector.url})
+	place(t.Context(), kit)
+	if err := kit.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

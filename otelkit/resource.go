@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -21,6 +22,11 @@ func resourceOf(ctx context.Context, cfg Config, fromVariables bool) (*resource.
 		variables, _ = resource.New(ctx, resource.WithFromEnv())
 		if name, _ := variables.Set().Value(semconv.ServiceNameKey); cfg.Service == "" && name.AsString() == "" {
 			return nil, errors.New("the service has no name; set Config.Service or OTEL_SERVICE_NAME")
+		}
+	}
+	for _, a := range slices.Concat(cfg.attributes(), variables.Attributes()) {
+		if !areValid([]attribute.KeyValue{a}) {
+			return nil, fmt.Errorf("describing the service: the attribute %q is %q; it has to be UTF-8", a.Key, a.Value.String())
 		}
 	}
 	// What cannot be detected, such as a host's name in a sandbox, is left out.
@@ -44,10 +50,8 @@ func resourceOf(ctx context.Context, cfg Config, fromVariables bool) (*resource.
 	if err != nil {
 		return nil, fmt.Errorf("describing the service: %w", err)
 	}
-	for _, a := range merged.Attributes() {
-		if !areValid([]attribute.KeyValue{a}) { // no export would succeed
-			return nil, fmt.Errorf("describing the service: the attribute %q is %q, which is not UTF-8; write it as text", a.Key, a.Value.String())
-		}
+	if !areValid(merged.Attributes()) { // the name of the executable, say; no export would succeed
+		merged = resource.NewWithAttributes(merged.SchemaURL(), valid(merged.Attributes())...)
 	}
 	return merged, nil
 }
