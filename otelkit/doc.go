@@ -61,7 +61,8 @@
 // by signal and [Cause], exactly, in [Kit.Loss], in the metric otelkit.telemetry.lost
 // ([Lost]), which arrives when the collector is back, and on standard output, in one
 // line a minute for each cause. A file of OTEL_CONFIG_FILE has the SDK's processors
-// do the exporting, which count nothing.
+// do the exporting, which count nothing. The lines themselves wait for nobody either:
+// otelkit/logs says what a stalled standard output costs.
 //
 // [Kit.Shutdown] gives each signal the same, whole time to get rid of what it
 // still has, all at once, and then ends.
