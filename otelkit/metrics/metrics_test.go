@@ -10,8 +10,10 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/otelkit/kit/otelkit/metrics"
 )
@@ -309,6 +311,24 @@ func TestAMetricBeyondItsLimitOverflows(t *testing.T) {
 	}
 }
 
+func TestAnErrorHandlerMayCollectAndRecordInTheSameMetric(t *testing.T) { // it was called under the lock that both wait for
+	f := newFixture(t)
+	inFlight := metrics.NewUpDownCounter[productAttrs](metrics.NewCatalog("test"), metrics.Definition{
+		Name: "webstore.product.views", Unit: "{view}", Help: "Views under way.", Limit: 1,
+	})
+	before := otel.GetErrorHandler()
+	t.Cleanup(func() { otel.SetErrorHandler(before) })
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {
+		inFlight.Add(f.ctx, 1, productAttrs{"p2"})
+		f.collect()
+	}))
+	inFlight.Add(f.ctx, 1, productAttrs{"p1"})
+	inFlight.Add(f.ctx, 1, productAttrs{"p2"}) // is one too many, which is reported
+	equal(t, "views under way", f.counts("webstore.product.views"), map[string]int64{
+		"webstore.product.id=p1": 1, "otel.metric.overflow=true": 2,
+	})
+}
+
 func TestAnOptionalAttributeIsLeftOutWhenEmpty(t *testing.T) {
 	t.Parallel()
 	type attrs struct {
@@ -477,5 +497,66 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 	checkouts.Add(f.ctx, 1, attrs)
 	if n := testing.AllocsPerRun(100, func() { checkouts.Add(f.ctx, 1, attrs) }); n != 0 {
 		t.Errorf("Add allocates %v times", n)
+	}
+}
+
+// What the SDK does to a sum that is kept elsewhere has to be what it does to one of its own.
+func TestAnUpDownCounterIsExportedAsTheSDKsOwn(t *testing.T) {
+	always := func(temporality metricdata.Temporality) sdkmetric.ManualReaderOption {
+		return sdkmetric.WithTemporalitySelector(func(sdkmetric.InstrumentKind) metricdata.Temporality { return temporality })
+	}
+	for name, tc := range map[string]struct {
+		options []sdkmetric.ManualReaderOption
+		views   []sdkmetric.Stream
+	}{
+		"cumulative":                 {},
+		"delta":                      {options: []sdkmetric.ManualReaderOption{always(metricdata.DeltaTemporality)}},
+		"renamed":                    {views: []sdkmetric.Stream{{Name: "renamed"}}},
+		"an attribute left out":      {views: []sdkmetric.Stream{{AttributeFilter: attribute.NewDenyKeysFilter("webstore.market")}}},
+		"all attributes left out":    {views: []sdkmetric.Stream{{AttributeFilter: attribute.NewAllowKeysFilter()}}},
+		"delta, an attribute absent": {[]sdkmetric.ManualReaderOption{always(metricdata.DeltaTemporality)}, []sdkmetric.Stream{{AttributeFilter: attribute.NewDenyKeysFilter("webstore.market")}}},
+		"dropped":                    {views: []sdkmetric.Stream{{Aggregation: sdkmetric.AggregationDrop{}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Two readers, asked by turns: what one was told must not be missing in the other.
+			readers := []*sdkmetric.ManualReader{sdkmetric.NewManualReader(tc.options...), sdkmetric.NewManualReader()}
+			options := []sdkmetric.Option{sdkmetric.WithReader(readers[0]), sdkmetric.WithReader(readers[1])}
+			for _, view := range tc.views {
+				options = append(options, sdkmetric.WithView(sdkmetric.NewView(sdkmetric.Instrument{Name: "webstore.checkouts"}, view)))
+			}
+			provider := sdkmetric.NewMeterProvider(options...)
+			t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+			ctx := metrics.NewContext(t.Context(), metrics.NewRecorder(provider))
+			ours := metrics.NewUpDownCounter[checkoutAttrs](metrics.NewCatalog("ours"), checkoutDefinition())
+			theirs, err := provider.Meter("theirs").Int64UpDownCounter("webstore.checkouts")
+			if err != nil {
+				t.Fatal(err)
+			}
+			add := func(n int64, m market) {
+				ours.Add(ctx, n, checkoutAttrs{m, "card", "completed"})
+				theirs.Add(ctx, n, metric.WithAttributes(attribute.String("webstore.market", string(m)),
+					attribute.String("webstore.payment.method", "card"), attribute.String("webstore.checkout.outcome", "completed")))
+			}
+			for round := range int64(3) {
+				add(3+round, "DE")
+				add(2, "US")
+				add(-1, "US")
+				for i, reader := range readers {
+					var all metricdata.ResourceMetrics
+					if err := reader.Collect(t.Context(), &all); err != nil {
+						t.Fatal(err)
+					}
+					got := map[string]metricdata.Sum[int64]{}
+					for _, scope := range all.ScopeMetrics {
+						got[scope.Scope.Name] = scope.Metrics[0].Data.(metricdata.Sum[int64])
+					}
+					metricdatatest.AssertAggregationsEqual(t, got["theirs"], got["ours"], metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+					if t.Failed() {
+						t.Fatalf("round %d, reader %d", round, i)
+					}
+				}
+			}
+		})
 	}
 }

@@ -89,6 +89,7 @@ type bound[A comparable] struct {
 	values   map[string]map[any]bool // of open attributes, by key
 	overflow *series
 	reported map[string]bool
+	faults   []error // to be reported once mu is free
 }
 
 // series is an attribute set as the options that the API takes, made once.
@@ -140,7 +141,7 @@ func (b *bound[A]) series(attrs A) *series {
 // before, or that is not worth remembering since it is out of bounds.
 func (b *bound[A]) admit(attrs A) *series {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	set, exact := b.attributeSet(reflect.ValueOf(attrs))
 	s, ok := b.sets[set.Equivalent()]
 	if !ok {
@@ -230,23 +231,34 @@ func (b *bound[A]) allows(f *field, v any) bool {
 // refuse reports a measurement that would spoil the metric, once a recorder.
 func (b *bound[A]) refuse(cause string, value any) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	b.report(cause, cause+" (%v); it and any further ones are dropped", value)
 }
 
 func (b *bound[A]) callbackFailed(err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	b.report("a callback failed", "a callback failed (%v); what it did not observe is missing, and further failures are not told", err)
 }
 
-// report hands a fault to OpenTelemetry's error handler, each cause once. The
-// value that caused it stays out of the message: it may be anybody's.
+// report notes a fault, each cause once, for unlock to tell. The value that caused it
+// stays out of the message: it may be anybody's.
 func (b *bound[A]) report(cause, format string, args ...any) {
 	if b.reported[cause] {
 		return
 	}
 	b.reported[cause] = true
 	m := b.def.metric
-	otel.Handle(fmt.Errorf("metrics: %q (%s): %s", m.Name, m.Source, fmt.Sprintf(format, args...)))
+	b.faults = append(b.faults, fmt.Errorf("metrics: %q (%s): %s", m.Name, m.Source, fmt.Sprintf(format, args...)))
+}
+
+// unlock frees mu, and then hands new faults to OpenTelemetry's error handler. That may
+// log, and so record, or wait for a collection, which waits for mu.
+func (b *bound[A]) unlock() {
+	faults := b.faults
+	b.faults = nil
+	b.mu.Unlock()
+	for _, err := range faults {
+		otel.Handle(err)
+	}
 }
