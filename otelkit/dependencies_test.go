@@ -63,6 +63,9 @@ func TestDependencyRule(t *testing.T) {
 		"internal/dirlock":                       {},
 		"otelkit/internal/dbclient":              {"otelkit/metrics"},
 		"otelkit/internal/dbclient/dbclienttest": {"otelkit/internal/dbclient", "otelkit/otelkittest"},
+		"otelkit/httpserver":                     {"otelkit/metrics", "otelkit/internal/httpnames"},
+		"otelkit/httpclient":                     {"otelkit/metrics", "otelkit/internal/httpnames"},
+		"otelkit/internal/httpnames":             {"otelkit/metrics"},
 		"otelkit/internal/environment":           {"otelkit"},
 		"otelkit/internal/spelling":              {},
 	}

@@ -1,22 +1,17 @@
 package httpclient
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/otelkit/kit/otelkit/internal/httpnames"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
-
-// longest is the most bytes of a text that are kept.
-const longest = 1024
-
-var knownMethods = Method("").Values()
 
 // call is what is known of a request before it is sent.
 type call struct {
@@ -28,14 +23,9 @@ type call struct {
 	resends  int // requests before this one for the same call
 }
 
+// methodOf returns a request's method, which may leave out GET.
 func methodOf(r *http.Request) Method {
-	if r.Method == "" {
-		return http.MethodGet
-	}
-	if method := Method(r.Method); slices.Contains(knownMethods, method) {
-		return method
-	}
-	return metrics.Other
+	return httpnames.MethodOf(cmp.Or(r.Method, http.MethodGet))
 }
 
 // serverOf returns whom a request is sent to.
@@ -49,28 +39,16 @@ func serverOf(u *url.URL) (host string, port int) {
 	return u.Hostname(), 443
 }
 
-// spanName is the method, and the template where it is known.
-func (c *call) spanName() string {
-	method := string(c.method)
-	if method == metrics.Other {
-		method = "HTTP"
-	}
-	if c.template == "" {
-		return method
-	}
-	return method + " " + c.template
-}
-
 // spanAttributes appends what is known before the request is sent.
 func (c *call) spanAttributes(attrs []attribute.KeyValue, r *http.Request) []attribute.KeyValue {
 	attrs = append(attrs,
 		semconv.HTTPRequestMethodKey.String(string(c.method)),
-		semconv.ServerAddress(clip(c.server)),
+		semconv.ServerAddress(httpnames.Clip(c.server)),
 		semconv.ServerPort(c.port),
 		semconv.URLFull(redacted(r.URL)),
 	)
 	if c.method == metrics.Other {
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(clip(r.Method)))
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(httpnames.Clip(r.Method)))
 	}
 	if c.template != "" {
 		attrs = append(attrs, semconv.URLTemplate(c.template))
@@ -87,21 +65,19 @@ func redacted(u *url.URL) string {
 	if u.RawQuery != "" {
 		public.RawQuery = "REDACTED"
 	}
-	return clip(public.String())
-}
-
-// clip bounds what is stored, and makes it text: OTLP exporters lose a whole batch for
-// one string that is not UTF-8.
-func clip(s string) string {
-	return strings.ToValidUTF8(s[:min(len(s), longest)], "\uFFFD")
+	return httpnames.Clip(public.String())
 }
 
 // attributes tell this kind of request from others in metrics.
 func (c *call) attributes(response *http.Response, err error) RequestAttrs {
 	attrs := RequestAttrs{Method: c.method, Server: c.server, Port: c.port, Template: c.template, Error: outcome(response, err)}
-	if err == nil {
+	switch {
+	case err != nil:
+	case response == nil:
+		attrs.Error = metrics.Other // a RoundTripper must not do that; http.Client makes it an error
+	default:
 		attrs.Status = response.StatusCode
-		attrs.Protocol = protocolOf(response)
+		attrs.Protocol = httpnames.ProtocolOf(response.ProtoMajor, response.ProtoMinor)
 	}
 	return attrs
 }
@@ -118,20 +94,4 @@ func resultAttributes(attrs []attribute.KeyValue, result RequestAttrs) []attribu
 		attrs = append(attrs, semconv.ErrorTypeKey.String(string(result.Error)))
 	}
 	return attrs
-}
-
-func protocolOf(response *http.Response) Protocol {
-	switch response.ProtoMajor {
-	case 1:
-		if response.ProtoMinor == 0 {
-			return "1.0"
-		}
-		return "1.1"
-	case 2:
-		return "2"
-	case 3:
-		return "3"
-	default:
-		return metrics.Other
-	}
 }

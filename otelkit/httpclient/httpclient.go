@@ -105,6 +105,9 @@ type transport struct {
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL == nil {
+		return t.base.RoundTrip(r) // it says what is wrong
+	}
 	call := call{start: time.Now(), method: methodOf(r), resends: resends(r)}
 	call.template, _ = r.Context().Value(templateKey{}).(string)
 	call.server, call.port = serverOf(r.URL)

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -319,30 +317,21 @@ func TestWithoutAResponseTheErrorTypeSaysWhatWentWrong(t *testing.T) {
 	}
 }
 
-// The test starts itself with the variable, which is read when the process starts.
-func TestTheKnownMethodsCanBeReplaced(t *testing.T) {
-	const variable = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
-	if os.Getenv(variable) == "" {
-		again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-		again.Env = append(os.Environ(), variable+"=GET, PROPFIND")
-		if output, err := again.CombinedOutput(); err != nil {
-			t.Errorf("%v:\n%s", err, output)
-		}
-		return
+func TestABrokenTransportIsNoneTheWorseForBeingObserved(t *testing.T) { // both panicked
+	k := newKit()
+	transport := httpclient.Transport(answering{}, httpclient.Config{Kit: k})
+	r, err := http.NewRequestWithContext(k.inSpan(t), http.MethodGet, "http://payments", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for method, want := range map[string]string{"GET": "GET", "PROPFIND": "PROPFIND", "POST": metrics.Other} {
-		k := newKit()
-		r, err := http.NewRequestWithContext(k.inSpan(t), method, "http://payments", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := httpclient.Transport(answering{&http.Response{StatusCode: 200}}, httpclient.Config{Kit: k}).RoundTrip(r); err != nil {
-			t.Fatal(err)
-		}
-		attributes := k.duration(t).Attributes
-		if got, _ := attributes.Value("http.request.method"); got.AsString() != want {
-			t.Errorf("%s is recorded as %s, want %s", method, got.AsString(), want)
-		}
+	if response, err := transport.RoundTrip(r); response != nil || err != nil {
+		t.Errorf("got %v, %v, want what the transport below returns", response, err)
+	}
+	if got := text(k.span(t).Attributes()); !strings.Contains(got, "error.type=_OTHER") {
+		t.Errorf("the span of a request without response and error has %s", got)
+	}
+	if _, err := httpclient.Transport(nil, httpclient.Config{Kit: k}).RoundTrip(&http.Request{}); err == nil {
+		t.Error("a request without a URL has no error")
 	}
 }
 

@@ -27,7 +27,7 @@ func (t *transport) startSpan(ctx context.Context, r *http.Request, call *call) 
 	if !tell {
 		options = append(options, trace.WithTimestamp(call.start))
 	}
-	ctx, span := t.tracer.Start(ctx, call.spanName(), options...)
+	ctx, span := t.tracer.Start(ctx, call.method.SpanName(call.template), options...)
 	with.free()
 	if told, ok := span.(interface{ StartTime() time.Time }); ok {
 		call.start = told.StartTime()

@@ -4,49 +4,21 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/otelkit/kit/otelkit/internal/httpnames"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
-
-// longest is the most bytes of a client's text that are kept.
-const longest = 1024
-
-var knownMethods = Method("").Values()
-
-func methodOf(r *http.Request) Method {
-	if method := Method(r.Method); slices.Contains(knownMethods, method) {
-		return method
-	}
-	return metrics.Other
-}
 
 func schemeOf(r *http.Request) Scheme {
 	if r.TLS != nil {
 		return "https"
 	}
 	return "http"
-}
-
-func protocolOf(r *http.Request) Protocol {
-	switch r.ProtoMajor {
-	case 1:
-		if r.ProtoMinor == 0 {
-			return "1.0"
-		}
-		return "1.1"
-	case 2:
-		return "2"
-	case 3:
-		return "3"
-	default:
-		return metrics.Other
-	}
 }
 
 // errorType returns why the exchange failed, "" if it did not: what a client did
@@ -64,17 +36,10 @@ func (o *observation) errorType() ErrorType {
 
 // spanName is the method and the route, once it is known.
 func (o *observation) spanName() string {
-	method := string(o.method)
-	if method == metrics.Other {
-		method = "HTTP"
-	}
-	if o.route == "" {
-		return method
-	}
-	if name := o.request.Pattern; len(name) == len(method)+1+len(o.route) && strings.HasPrefix(name, method) && strings.HasSuffix(name, o.route) {
+	if name := o.request.Pattern; len(name) == len(o.method)+1+len(o.route) && strings.HasPrefix(name, string(o.method)) && strings.HasSuffix(name, o.route) {
 		return name // "GET /orders" is both, and need not be made again
 	}
-	return method + " " + o.route
+	return o.method.SpanName(o.route)
 }
 
 // attributes tell this kind of request from others in metrics.
@@ -91,7 +56,7 @@ func (o *observation) attributes() RequestAttrs {
 
 // samplingAttributes are what a sampler may decide by.
 func (o *observation) samplingAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
-	return append(attrs, semconv.HTTPRequestMethodKey.String(string(o.method)), semconv.URLPath(clip(o.path)))
+	return append(attrs, semconv.HTTPRequestMethodKey.String(string(o.method)), semconv.URLPath(httpnames.Clip(o.path)))
 }
 
 // spanAttributes appends what the span was not started with.
@@ -102,7 +67,7 @@ func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.Key
 	}
 	attrs = append(attrs, semconv.URLScheme(string(o.scheme)), semconv.NetworkProtocolVersion(string(o.protocol)))
 	if o.method == metrics.Other {
-		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(clip(r.Method)))
+		attrs = append(attrs, semconv.HTTPRequestMethodOriginal(httpnames.Clip(r.Method)))
 	}
 	if o.query != "" {
 		attrs = append(attrs, semconv.URLQuery(redacted(o.query)))
@@ -117,7 +82,7 @@ func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.Key
 		attrs = append(attrs, semconv.ErrorTypeKey.String(string(errorType)))
 	}
 	if host, port := split(r.Host); host != "" {
-		attrs = append(attrs, semconv.ServerAddress(clip(host)))
+		attrs = append(attrs, semconv.ServerAddress(httpnames.Clip(host)))
 		if port != 0 {
 			attrs = append(attrs, semconv.ServerPort(port))
 		}
@@ -125,10 +90,10 @@ func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.Key
 	if host, _ := split(r.RemoteAddr); host != "" {
 		// What a header claims is not believed, so that network.peer.address would be the
 		// same again.
-		attrs = append(attrs, semconv.ClientAddress(clip(host)))
+		attrs = append(attrs, semconv.ClientAddress(httpnames.Clip(host)))
 	}
 	if agent := r.UserAgent(); agent != "" {
-		attrs = append(attrs, semconv.UserAgentOriginal(clip(agent)))
+		attrs = append(attrs, semconv.UserAgentOriginal(httpnames.Clip(agent)))
 	}
 	if id := o.profile(); id != "" {
 		attrs = append(attrs, profileID.String(id))
@@ -139,7 +104,7 @@ func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.Key
 // redacted returns a query without what may be secret in it: of each parameter its name,
 // and nothing of what is none.
 func redacted(query string) string {
-	query = query[:min(len(query), longest)]
+	query = query[:min(len(query), httpnames.Longest)]
 	var public strings.Builder
 	for part := range strings.SplitSeq(query, "&") {
 		if public.Len() > 0 {
@@ -151,14 +116,14 @@ func redacted(query string) string {
 		}
 		public.WriteString("REDACTED")
 	}
-	return clip(public.String())
+	return httpnames.Clip(public.String())
 }
 
 // logAttributes are those of the access log, by the same names.
 func (o *observation) logAttributes(duration time.Duration) []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("http.request.method", string(o.method)),
-		slog.String("url.path", clip(o.request.URL.Path)),
+		slog.String("url.path", httpnames.Clip(o.path)),
 		slog.String("http.route", o.route),
 		slog.Int("http.response.status_code", int(o.status)),
 		slog.Int64("http.response.body.size", o.written),
@@ -181,10 +146,4 @@ func split(address string) (host string, port int) {
 	}
 	port, _ = strconv.Atoi(digits)
 	return host, port
-}
-
-// clip bounds what a client can have us store, and makes it text: OTLP exporters
-// lose a whole batch for one string that is not UTF-8, such as the path of /%ff.
-func clip(s string) string {
-	return strings.ToValidUTF8(s[:min(len(s), longest)], "\uFFFD")
 }

@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"github.com/otelkit/kit/otelkit/internal/httpnames"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -164,11 +165,11 @@ func (s *server) answerPanic(o *observation, panicked any) (again any) {
 	o.panicked = true
 	o.span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
 		semconv.ExceptionType(fmt.Sprintf("%T", panicked)),
-		semconv.ExceptionMessage(fmt.Sprint(panicked)),
+		semconv.ExceptionMessage(httpnames.Clip(fmt.Sprint(panicked))),
 		semconv.ExceptionStacktrace(stack),
 	))
 	s.logger().ErrorContext(o.ctx, "handler panicked",
-		"http.request.method", string(o.method), "http.route", o.route, "panic", fmt.Sprint(panicked), "stack", stack)
+		"http.request.method", string(o.method), "http.route", o.route, "panic", httpnames.Clip(fmt.Sprint(panicked)), "stack", stack)
 	switch {
 	case s.cfg.Repanic:
 		o.status = http.StatusInternalServerError

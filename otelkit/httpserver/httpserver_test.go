@@ -290,6 +290,17 @@ func TestAPanicIsSeenEverywhereAndAnswered(t *testing.T) { // otelchi #12, glue 
 	}
 }
 
+func TestAPanicsTextIsClippedAndText(t *testing.T) { // it may hold what a client sent, and one string that is not UTF-8 loses a batch
+	k := newKit()
+	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("\xff" + strings.Repeat("a", 5000)) })
+	serve(httpserver.Wrap(h, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/", nil))
+	attributes := attribute.NewSet(k.span(t).Events()[0].Attributes...)
+	message, _ := attributes.Value("exception.message")
+	if got := message.AsString(); len(got) > 1100 || !strings.HasPrefix(got, "\uFFFDaaa") {
+		t.Errorf("exception.message is %d bytes: %.20q", len(got), got)
+	}
+}
+
 func TestAPanicInTheMiddleOfAnAnswerBreaksItOff(t *testing.T) {
 	k := newKit()
 	server := httptest.NewServer(httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -577,6 +588,15 @@ func TestTheAccessLogIsOneLineInTheTrace(t *testing.T) {
 	}
 	if !inLine.Equal(k.span(t).SpanContext()) {
 		t.Error("the line is not in the request's trace")
+	}
+}
+
+func TestTheAccessLogHasThePathAsItCame(t *testing.T) { // it had the one that the handler left, and the span another
+	k := newKit()
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { r.URL.Path = "/rewritten" })
+	serve(httpserver.Wrap(h, httpserver.Config{Kit: k, AccessLog: k.Logger()}), httptest.NewRequest(http.MethodGet, "/orders/17", nil))
+	if line := k.lines.String(); !strings.Contains(line, `"url.path":"/orders/17"`) {
+		t.Errorf("the path that came is not in %s", line)
 	}
 }
 

@@ -2,36 +2,19 @@ package httpserver
 
 import (
 	"net/http"
-	"os"
 	"strconv"
-	"strings"
 
+	"github.com/otelkit/kit/otelkit/internal/httpnames"
 	"github.com/otelkit/kit/otelkit/metrics"
 )
 
 // Catalog holds the metrics of HTTP servers.
 var Catalog = metrics.NewCatalog("github.com/otelkit/kit/otelkit/httpserver")
 
-// Method is a request method. What is none of those that are known is recorded
-// as "_OTHER": a client may send any word.
-type Method string
-
-// Values returns the methods that OpenTelemetry's conventions know, or those that the
-// environment variable OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS lists instead, with
-// commas between them. What it says when the process starts holds.
-func (Method) Values() []Method {
-	if listed := os.Getenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"); listed != "" {
-		var methods []Method
-		for method := range strings.SplitSeq(listed, ",") {
-			methods = append(methods, Method(strings.TrimSpace(method)))
-		}
-		return methods
-	}
-	return []Method{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodOptions, http.MethodConnect, http.MethodTrace, "QUERY",
-	}
-}
+// Method is a request method. What is none of those that are known is recorded as
+// "_OTHER". OpenTelemetry's conventions know ten, in place of which the environment
+// variable OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS may list others.
+type Method = httpnames.Method
 
 // Scheme is how a request came: in the clear or over TLS, as this process sees
 // it. What a proxy claims in a header is not believed.
@@ -40,11 +23,8 @@ type Scheme string
 // Values returns the two schemes.
 func (Scheme) Values() []Scheme { return []Scheme{"http", "https"} }
 
-// Protocol is a version of HTTP.
-type Protocol string
-
-// Values returns the versions that are in use.
-func (Protocol) Values() []Protocol { return []Protocol{"1.0", "1.1", "2", "3"} }
+// Protocol is a version of HTTP: "1.0", "1.1", "2" or "3".
+type Protocol = httpnames.Protocol
 
 // ErrorType is why a request failed: the response's status if that is 500 or
 // more, or "panic".

@@ -3,9 +3,11 @@ package httpserver
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/otelkit/kit/otelkit/internal/httpnames"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -36,11 +38,17 @@ type observation struct {
 func (s *server) begin(w http.ResponseWriter, r *http.Request) observation {
 	o := observation{
 		exchange: &exchange{ResponseWriter: w, server: s, base: r.Context()},
-		method:   methodOf(r),
+		method:   httpnames.MethodOf(r.Method),
 		scheme:   schemeOf(r),
-		protocol: protocolOf(r),
+		protocol: httpnames.ProtocolOf(r.ProtoMajor, r.ProtoMinor),
 		path:     r.URL.Path,
 		query:    r.URL.RawQuery,
+	}
+	long := len(r.RequestURI) > httpnames.Longest
+	if long {
+		// It is a part of the request's first line, up to a megabyte, which a span that
+		// has it would keep until it is exported.
+		o.path = strings.Clone(o.path)
 	}
 	ctx := s.recording(exchangeContext{o.exchange})
 	// A size has no exemplar: it would have nothing to say, and costs as much as one
@@ -52,6 +60,9 @@ func (s *server) begin(w http.ResponseWriter, r *http.Request) observation {
 	o.ctx, o.span = s.startSpan(s.propagator.Extract(ctx, carrier{propagation.HeaderCarrier(r.Header)}), &o)
 	// WithContext is inlined, and its copy stays on the stack.
 	o.request = *r.WithContext(o.ctx)
+	if long { // as well
+		o.request.Host, o.request.Method = strings.Clone(r.Host), strings.Clone(r.Method)
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		o.body = &body{ReadCloser: r.Body}
 		o.request.Body = o.body
