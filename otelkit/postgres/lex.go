@@ -52,7 +52,7 @@ const maxRead = 16 << 10
 func lex(sql string) (tokens []token, sure bool) {
 	cut := len(sql) > maxRead
 	if cut {
-		sql = sql[:maxRead]
+		sql = strings.Clone(sql[:maxRead]) // so that a token, which series keep, does not keep the rest
 	}
 	sure = true
 	spaced := false

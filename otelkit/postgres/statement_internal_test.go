@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 )
 
 func TestStatementsAreReadOnce(t *testing.T) {
@@ -36,6 +38,18 @@ func TestTextsThatNeverComeAgainTakeNoMemoryFromThoseThatDo(t *testing.T) {
 			t.Errorf("a text of %d bytes is remembered", len(text))
 		}
 	}
+}
+
+func TestWhatIsKnownOfALongTextDoesNotKeepIt(t *testing.T) { // series have its operation, which is a part of it
+	sql := "INSERT INTO orders VALUES " + strings.Repeat("(1),", 1<<20)
+	start := uintptr(unsafe.Pointer(unsafe.StringData(sql)))
+	s := read(sql, nil)
+	for _, part := range []string{s.operation, s.collection, s.text} {
+		if at := uintptr(unsafe.Pointer(unsafe.StringData(part))); part == "" || start <= at && at < start+uintptr(len(sql)) {
+			t.Errorf("%q is a part of a text of %d bytes", part, len(sql))
+		}
+	}
+	runtime.KeepAlive(sql)
 }
 
 func TestStatementsAreForConcurrentUse(t *testing.T) {

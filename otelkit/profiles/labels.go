@@ -91,6 +91,9 @@ func (l *labels) ofRoute(route string) routeLabels {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if known, ok := l.routes[route]; ok { // since the look above
+		return known
+	}
 	if l.routes == nil {
 		l.routes = map[string]routeLabels{}
 	}

@@ -88,9 +88,12 @@ func (a *answer) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(a.ResponseWriter, src)
 }
 
-func (a *answer) Flush() {
+func (a *answer) Flush() { _ = a.FlushError() } // http.Flusher has no way to say that it cannot
+
+// FlushError is for http.ResponseController, which would take Flush for a success.
+func (a *answer) FlushError() error {
 	a.status = a.code()
-	_ = http.NewResponseController(a.ResponseWriter).Flush() // http.Flusher has no way to say that it cannot
+	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {

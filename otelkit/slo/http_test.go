@@ -2,6 +2,7 @@ package slo_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -120,4 +121,18 @@ func TestWhatAResponseWriterCanDoIsKept(t *testing.T) {
 	server.Client().CloseIdleConnections()
 	server.Close() // waits for the handlers
 	f.counted(2, 0)
+}
+
+// blunt is a ResponseWriter that can do nothing else.
+type blunt struct{ http.ResponseWriter }
+
+func TestAResponseControllerIsToldThatTheAnswerCannotBeFlushed(t *testing.T) { // it was told that it had been
+	var err error
+	h := newFixture(t).recorder().Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		err = http.NewResponseController(w).Flush()
+	}), nil)
+	h.ServeHTTP(blunt{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
+	if !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("flushing returns %v, want http.ErrNotSupported", err)
+	}
 }
