@@ -1,4 +1,4 @@
-// Package providers is where telemetry goes while a database client is measured, for
+// Package providers is where telemetry goes while a server or a client is measured, for
 // otelkit and for its peer.
 package providers
 
@@ -10,6 +10,7 @@ import (
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -32,6 +33,12 @@ func (*Kit) Recorder() *metrics.Recorder { return metrics.Default() }
 
 // Logger returns a logger to nowhere.
 func (*Kit) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// Propagator returns that of W3C Trace Context.
+func (*Kit) Propagator() propagation.TextMapPropagator { return propagation.TraceContext{} }
+
+// SamplesByAttributes says that the sampler does not look at them, as *otelkit.Kit does.
+func (*Kit) SamplesByAttributes() bool { return false }
 
 // Each runs a benchmark with no-op providers, and with the SDK's in a request that is
 // not sampled and in one that is. Sampled spans go through a batch processor; exemplars
@@ -62,13 +69,17 @@ func use(k *Kit) *Kit {
 	return k
 }
 
+// Called returns the context of a request that another process began.
+func (k *Kit) Called(b *testing.B) context.Context {
+	return trace.ContextWithRemoteSpanContext(b.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: k.flags, Remote: true,
+	}))
+}
+
 // Request returns the context of a request that another process began, within a span of
 // this one that has not ended.
 func (k *Kit) Request(b *testing.B) context.Context {
-	caller := trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: k.flags, Remote: true,
-	})
-	ctx, span := k.Tracers.Tracer("bench").Start(trace.ContextWithRemoteSpanContext(b.Context(), caller), "request")
+	ctx, span := k.Tracers.Tracer("bench").Start(k.Called(b), "request")
 	b.Cleanup(func() { span.End() })
 	return ctx
 }

@@ -148,12 +148,15 @@ func BenchmarkDecision(b *testing.B) {
 	for i := range thousand {
 		thousand[i] = usual + "." + strconv.Itoa(i)
 	}
-	for name, start := range map[string]func(*testing.B) *redis.Options{"redis-server": server, "miniredis": inProcess} {
-		c := client(b, start(b))
+	for _, where := range []struct {
+		name  string
+		start func(*testing.B) *redis.Options
+	}{{"redis-server", server}, {"miniredis", inProcess}} {
+		c := client(b, where.start(b))
 		for _, callers := range []int{1, 16, 64} {
 			for _, keys := range [][]string{{usual}, thousand} {
 				for _, lease := range []int{0, 10, 50} {
-					b.Run(fmt.Sprintf("%s, %d callers, %d keys, lease of %d", name, callers, len(keys), lease), func(b *testing.B) {
+					b.Run(fmt.Sprintf("%s, %d callers, %d keys, lease of %d", where.name, callers, len(keys), lease), func(b *testing.B) {
 						ours, theirs := otelkit(limiter(b, c, roomy(lease))), redisRate(c, redis_rate.PerMinute(high))
 						warm(b, ours, keys, lease)
 						measure(b, "otelkit", callers, keys, ours, true)
@@ -277,13 +280,13 @@ func BenchmarkThreeLimits(b *testing.B) {
 // Run it with -benchtime 20x: redis_rate takes seconds for each.
 func BenchmarkRedisAway(b *testing.B) {
 	ctx := context.Background()
-	for name, listening := range map[string]bool{"refused": false, "nobody answers": true} {
+	for _, name := range []string{"refused", "nobody answers"} {
 		socket, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer socket.Close()
-		if !listening {
+		if name == "refused" {
 			socket.Close()
 		}
 		away := func(b *testing.B) *redis.Client {
