@@ -23,10 +23,10 @@ func (benchKit) SamplesByAttributes() bool { return false }
 // prepare returns an observed transport and a request to it, within a sampled span.
 func prepare(t testing.TB) (http.RoundTripper, *http.Request) {
 	k := newKit()
-	metrics.SetDefault(k.recorder) // as otelkit.Start does
-	k.tracers = sdktrace.NewTracerProvider(sdktrace.WithBatcher(tracetest.NewNoopExporter()))
-	t.Cleanup(func() { _ = k.tracers.Shutdown(context.Background()) })
-	ctx, span := k.tracers.Tracer("bench").Start(t.Context(), "work")
+	metrics.SetDefault(k.Recorder()) // as otelkit.Start does
+	k.Tracers = sdktrace.NewTracerProvider(sdktrace.WithBatcher(tracetest.NewNoopExporter()))
+	t.Cleanup(func() { _ = k.Tracers.Shutdown(context.Background()) })
+	ctx, span := k.Tracers.Tracer("bench").Start(t.Context(), "work")
 	t.Cleanup(func() { span.End() })
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://payments:8081/payments/17", nil)
 	if err != nil {

@@ -35,12 +35,12 @@ func recovering(t *testing.T, failures int64) *httptest.Server {
 func (k *kit) tree(t *testing.T) string {
 	t.Helper()
 	var lines []string
-	for _, started := range k.spans.Started() {
+	for _, started := range k.Spans.Started() {
 		line := started.Name()
 		if started.Parent().IsValid() {
 			line = "  " + line
 		}
-		for _, s := range k.spans.Ended() {
+		for _, s := range k.Spans.Ended() {
 			if s.SpanContext().SpanID() != started.SpanContext().SpanID() {
 				continue
 			}
@@ -123,8 +123,8 @@ func TestTheRequestsOfACallAreBelowOneSpanThatSaysHowItEnded(t *testing.T) {
 			if got := k.tree(t); got != tt.want[1:] {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want[1:])
 			}
-			call := k.spans.Started()[1]
-			for _, s := range k.spans.Ended() {
+			call := k.Spans.Started()[1]
+			for _, s := range k.Spans.Ended() {
 				if s.Name() == "pay" {
 					retried := 0
 					for _, event := range s.Events() {
@@ -218,7 +218,7 @@ func TestACallWithoutASpanStartsNoTrace(t *testing.T) {
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Errorf("got %v, %v", response, err)
 	}
-	if n := len(k.spans.Started()); n > 0 {
+	if n := len(k.Spans.Started()); n > 0 {
 		t.Errorf("%d spans", n)
 	}
 }

@@ -13,14 +13,11 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/otelkit/httpclient"
+	"github.com/otelkit/kit/otelkit/internal/httpnames/httpnamestest"
 	"github.com/otelkit/kit/otelkit/metrics"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 )
@@ -28,72 +25,34 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // kit keeps what a client under test records.
-type kit struct {
-	spans    *tracetest.SpanRecorder
-	reader   *sdkmetric.ManualReader
-	tracers  *sdktrace.TracerProvider
-	recorder *metrics.Recorder
-}
+type kit struct{ *httpnamestest.Kit }
 
-func newKit() *kit {
-	k := &kit{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
-	k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.spans))
-	k.recorder = metrics.NewRecorder(sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader)))
-	return k
-}
-
-func (k *kit) TracerProvider() trace.TracerProvider      { return k.tracers }
-func (k *kit) Propagator() propagation.TextMapPropagator { return propagation.TraceContext{} }
-func (k *kit) Recorder() *metrics.Recorder               { return k.recorder }
+func newKit() *kit { return &kit{httpnamestest.New()} }
 
 // inSpan returns a context within a span that has not ended.
 func (k *kit) inSpan(t *testing.T) context.Context {
-	ctx, _ := k.tracers.Tracer("test").Start(t.Context(), "work")
+	ctx, _ := k.Tracers.Tracer("test").Start(t.Context(), "work")
 	return ctx
 }
 
 // span returns the only span that ended.
 func (k *kit) span(t *testing.T) sdktrace.ReadOnlySpan {
 	t.Helper()
-	ended := k.spans.Ended()
+	ended := k.Spans.Ended()
 	if len(ended) != 1 {
 		t.Fatalf("%d spans ended, want 1", len(ended))
 	}
 	return ended[0]
 }
 
-// points returns those of http.client.request.duration.
-func (k *kit) points(t *testing.T) []metricdata.HistogramDataPoint[float64] {
-	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := k.reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
-	if len(all.ScopeMetrics) != 1 || len(all.ScopeMetrics[0].Metrics) != 1 {
-		t.Fatalf("metrics %+v, want the duration", all.ScopeMetrics)
-	}
-	return all.ScopeMetrics[0].Metrics[0].Data.(metricdata.Histogram[float64]).DataPoints
-}
+const duration = "http.client.request.duration"
 
-// duration returns the only point.
 func (k *kit) duration(t *testing.T) metricdata.HistogramDataPoint[float64] {
 	t.Helper()
-	points := k.points(t)
-	if len(points) != 1 || points[0].Count != 1 {
-		t.Fatalf("points %+v, want one measurement", points)
-	}
-	return points[0]
+	return k.Point(t, duration)
 }
 
-// text writes attributes as "key=value key=value", sorted by key.
-func text(attrs []attribute.KeyValue) string {
-	set := attribute.NewSet(attrs...)
-	var list []string
-	for _, kv := range set.ToSlice() {
-		list = append(list, fmt.Sprintf("%s=%s", kv.Key, kv.Value.String()))
-	}
-	return strings.Join(list, " ")
-}
+var text = httpnamestest.Text
 
 // get sends a request through an observed transport and closes the response.
 func get(t *testing.T, ctx context.Context, k *kit, base http.RoundTripper, url string) (*http.Response, error) {
@@ -157,7 +116,7 @@ func TestSpanAndMetricAgreeOnTheDuration(t *testing.T) { // otelhttp v0.72 reads
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit()
-			transport := httpclient.Transport(answering{&http.Response{StatusCode: 200}}, httpclient.Config{Kit: wrapped{k, wrap(k.tracers)}})
+			transport := httpclient.Transport(answering{&http.Response{StatusCode: 200}}, httpclient.Config{Kit: wrapped{k, wrap(k.Tracers)}})
 			r, err := http.NewRequestWithContext(k.inSpan(t), http.MethodGet, "http://payments:8081", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -167,10 +126,10 @@ func TestSpanAndMetricAgreeOnTheDuration(t *testing.T) { // otelhttp v0.72 reads
 				if _, err := transport.RoundTrip(r); err != nil {
 					t.Fatal(err)
 				}
-				span := k.spans.Ended()[i]
+				span := k.Spans.Ended()[i]
 				want += span.EndTime().Sub(span.StartTime()).Seconds()
 			}
-			if got := k.points(t)[0].Sum; got != want {
+			if got := k.Points(t, duration)[0].Sum; got != want {
 				t.Errorf("metric %v s, spans %v s", got, want)
 			}
 		})
@@ -342,8 +301,8 @@ func TestWithoutASpanThereIsAMeasurementAndNoTrace(t *testing.T) { // Instrument
 	if _, err := get(t, t.Context(), k, server.Client().Transport, server.URL); err != nil {
 		t.Fatal(err)
 	}
-	if len(k.spans.Started()) > 0 || header.Get("traceparent") != "" {
-		t.Errorf("%d spans, traceparent %q; want none", len(k.spans.Started()), header.Get("traceparent"))
+	if len(k.Spans.Started()) > 0 || header.Get("traceparent") != "" {
+		t.Errorf("%d spans, traceparent %q; want none", len(k.Spans.Started()), header.Get("traceparent"))
 	}
 	k.duration(t)
 }

@@ -23,14 +23,17 @@ import (
 
 type benchKit struct {
 	*kit
-	tracers trace.TracerProvider
+	tracers  trace.TracerProvider
+	recorder *metrics.Recorder
 }
 
 func (k benchKit) TracerProvider() trace.TracerProvider { return k.tracers }
+func (k benchKit) Recorder() *metrics.Recorder          { return k.recorder }
 func (benchKit) SamplesByAttributes() bool              { return false } // as *otelkit.Kit
 
 // destination is where telemetry goes.
 type destination struct {
+	name        string
 	tracers     trace.TracerProvider
 	meters      metric.MeterProvider
 	flags       string  // of the trace that a request comes with
@@ -39,14 +42,14 @@ type destination struct {
 
 // destinations are those that make a difference. bench/http sets the cost of each beside
 // otelhttp's.
-func destinations(t testing.TB) map[string]destination {
+func destinations(t testing.TB) []destination {
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(tracetest.NewNoopExporter()))
 	t.Cleanup(func() { _ = tracers.Shutdown(context.Background()) })
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
-	return map[string]destination{
-		"no-op":     {tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider(), "01", 3},
-		"unsampled": {tracers, meters, "00", 6},
-		"sampled":   {tracers, meters, "01", 12},
+	return []destination{
+		{"no-op", tracenoop.NewTracerProvider(), metricnoop.NewMeterProvider(), "01", 3},
+		{"unsampled", tracers, meters, "00", 6},
+		{"sampled", tracers, meters, "01", 12},
 	}
 }
 
@@ -58,7 +61,7 @@ func (d destination) prepare() (http.Handler, http.ResponseWriter, *http.Request
 	h := httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpserver.SetRoute(r, "/orders/{id}")
 		_, _ = w.Write(body)
-	}), httpserver.Config{Kit: benchKit{&kit{recorder: recorder}, d.tracers}})
+	}), httpserver.Config{Kit: benchKit{newKit(), d.tracers, recorder}})
 	r := httptest.NewRequest(http.MethodGet, "/orders/17", nil)
 	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"+d.flags)
 	return h, discard{http.Header{}}, r
@@ -72,8 +75,8 @@ func (discard) WriteHeader(int)             {}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func TestARequestAllocatesNoMoreThanIsPromised(t *testing.T) { // otelhttp v0.72: 31, 34 and 40
-	for name, tt := range destinations(t) {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range destinations(t) {
+		t.Run(tt.name, func(t *testing.T) {
 			h, w, r := tt.prepare()
 			if got := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) }); got > tt.allocations {
 				t.Errorf("%v allocations, want at most %v", got, tt.allocations)
@@ -83,8 +86,8 @@ func TestARequestAllocatesNoMoreThanIsPromised(t *testing.T) { // otelhttp v0.72
 }
 
 func BenchmarkWrap(b *testing.B) {
-	for name, tt := range destinations(b) {
-		b.Run(name, func(b *testing.B) {
+	for _, tt := range destinations(b) {
+		b.Run(tt.name, func(b *testing.B) {
 			h, w, r := tt.prepare()
 			b.ReportAllocs()
 			for b.Loop() {

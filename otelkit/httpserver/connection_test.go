@@ -152,7 +152,7 @@ func TestFullDuplexWorks(t *testing.T) {
 			}
 			response.Body.Close()
 			server.Close()
-			if p := k.histogram(t, "http.server.request.body.size"); len(p) != 1 || p[0].Sum != 14 {
+			if p := k.Points(t, "http.server.request.body.size"); len(p) != 1 || p[0].Sum != 14 {
 				t.Errorf("request body %+v, want 14", p)
 			}
 		})
@@ -269,7 +269,7 @@ func TestAFileIsSentWhole(t *testing.T) {
 	if answer != content {
 		t.Errorf("%d bytes came, want %d", len(answer), len(content))
 	}
-	if p := k.histogram(t, "http.server.response.body.size"); len(p) != 1 || p[0].Sum != float64(len(content)) {
+	if p := k.Points(t, "http.server.response.body.size"); len(p) != 1 || p[0].Sum != float64(len(content)) {
 		t.Errorf("response body %+v, want %d", p, len(content))
 	}
 }
@@ -280,7 +280,7 @@ func TestTheServersReadFromIsUsed(t *testing.T) { // it sends files without copy
 	httpserver.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.Copy(w, struct{ io.Reader }{strings.NewReader("content")})
 	}), httpserver.Config{Kit: k}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-	if w.read != 7 || k.histogram(t, "http.server.response.body.size")[0].Sum != 7 {
+	if w.read != 7 || k.Points(t, "http.server.response.body.size")[0].Sum != 7 {
 		t.Errorf("ReadFrom got %d bytes, want 7", w.read)
 	}
 }
@@ -318,7 +318,7 @@ func TestWhatAHandlerKeepsBelongsToItsRequestOnly(t *testing.T) {
 	if first.Body.String() != "late" || second.Body.String() != "ok" {
 		t.Errorf("answers %q and %q", first.Body, second.Body)
 	}
-	span := k.spans.Ended()[1]
+	span := k.Spans.Ended()[1]
 	if got := text(span.Attributes()); span.Name() != "GET /second/{id}" || !strings.Contains(got, "http.response.status_code=200") || !strings.Contains(got, "url.path=/second/2") {
 		t.Errorf("second span %q has %s", span.Name(), got)
 	}

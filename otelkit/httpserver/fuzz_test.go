@@ -113,7 +113,7 @@ func FuzzWhateverAClientSendsIsObservedOnceAndExported(f *testing.F) {
 				t.Errorf("%s: a span of %d bytes", which, received.spans)
 			}
 			var all metricdata.ResourceMetrics
-			if err := k.reader.Collect(ctx, &all); err != nil {
+			if err := k.Reader.Collect(ctx, &all); err != nil {
 				t.Fatal(err)
 			}
 			if err := points.Export(ctx, &all); err != nil {

@@ -17,93 +17,44 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/otelkit/kit/otelkit/httpserver"
+	"github.com/otelkit/kit/otelkit/internal/httpnames/httpnamestest"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// kit keeps what a server under test records.
+// kit keeps what a server under test records, and logs.
 type kit struct {
-	spans  *tracetest.SpanRecorder
-	reader *sdkmetric.ManualReader
-	lines  bytes.Buffer
-
-	tracers  *sdktrace.TracerProvider
-	recorder *metrics.Recorder
+	*httpnamestest.Kit
+	lines bytes.Buffer
 }
 
-func newKit() *kit {
-	k := &kit{spans: tracetest.NewSpanRecorder(), reader: sdkmetric.NewManualReader()}
-	k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.spans))
-	k.recorder = metrics.NewRecorder(sdkmetric.NewMeterProvider(sdkmetric.WithReader(k.reader)))
-	return k
-}
+func newKit() *kit { return &kit{Kit: httpnamestest.New()} }
 
-func (k *kit) TracerProvider() trace.TracerProvider      { return k.tracers }
-func (k *kit) Propagator() propagation.TextMapPropagator { return propagation.TraceContext{} }
-func (k *kit) Recorder() *metrics.Recorder               { return k.recorder }
-func (k *kit) Logger() *slog.Logger                      { return slog.New(slog.NewJSONHandler(&k.lines, nil)) }
+func (k *kit) Logger() *slog.Logger { return slog.New(slog.NewJSONHandler(&k.lines, nil)) }
 
 // span returns the only span.
 func (k *kit) span(t *testing.T) sdktrace.ReadOnlySpan {
 	t.Helper()
-	ended := k.spans.Ended()
-	if len(ended) != 1 || len(k.spans.Started()) != 1 {
-		t.Fatalf("%d spans started and %d ended, want 1", len(k.spans.Started()), len(ended))
+	ended := k.Spans.Ended()
+	if len(ended) != 1 || len(k.Spans.Started()) != 1 {
+		t.Fatalf("%d spans started and %d ended, want 1", len(k.Spans.Started()), len(ended))
 	}
 	return ended[0]
 }
 
-func (k *kit) metric(t *testing.T, name string) metricdata.Aggregation {
-	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := k.reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range all.ScopeMetrics {
-		for _, m := range s.Metrics {
-			if m.Name == name {
-				return m.Data
-			}
-		}
-	}
-	return nil
-}
-
-func (k *kit) histogram(t *testing.T, name string) []metricdata.HistogramDataPoint[float64] {
-	t.Helper()
-	data, _ := k.metric(t, name).(metricdata.Histogram[float64])
-	return data.DataPoints
-}
-
-// duration returns the only point of http.server.request.duration.
 func (k *kit) duration(t *testing.T) metricdata.HistogramDataPoint[float64] {
 	t.Helper()
-	points := k.histogram(t, "http.server.request.duration")
-	if len(points) != 1 || points[0].Count != 1 {
-		t.Fatalf("points of the duration %+v, want one measurement", points)
-	}
-	return points[0]
+	return k.Point(t, "http.server.request.duration")
 }
 
-// text writes attributes as "key=value key=value", sorted by key.
-func text(attrs []attribute.KeyValue) string {
-	set := attribute.NewSet(attrs...)
-	var list []string
-	for _, kv := range set.ToSlice() {
-		list = append(list, fmt.Sprintf("%s=%s", kv.Key, kv.Value.String()))
-	}
-	return strings.Join(list, " ")
-}
+var text = httpnamestest.Text
 
 func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
@@ -373,7 +324,7 @@ func TestRequestsInFlightAreCountedAndEndAtZero(t *testing.T) { // otelhttp v0.7
 	k := newKit()
 	inside := int64(-1)
 	active := func() int64 {
-		return k.metric(t, "http.server.active_requests").(metricdata.Sum[int64]).DataPoints[0].Value
+		return k.Metric(t, "http.server.active_requests").(metricdata.Sum[int64]).DataPoints[0].Value
 	}
 	h := httpserver.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		inside = active()
@@ -393,10 +344,10 @@ func TestBodySizesAreWhatPassed(t *testing.T) {
 		_, _ = io.WriteString(w, "tail")
 	}), httpserver.Config{Kit: k})
 	serve(h, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1000))))
-	if p := k.histogram(t, "http.server.request.body.size"); len(p) != 1 || p[0].Sum != 700 {
+	if p := k.Points(t, "http.server.request.body.size"); len(p) != 1 || p[0].Sum != 700 {
 		t.Errorf("request body %+v, want 700", p)
 	}
-	if p := k.histogram(t, "http.server.response.body.size"); len(p) != 1 || p[0].Sum != 2004 {
+	if p := k.Points(t, "http.server.response.body.size"); len(p) != 1 || p[0].Sum != 2004 {
 		t.Errorf("response body %+v, want 2004", p)
 	}
 }
@@ -418,7 +369,7 @@ func TestTheExemplarPointsAtTheSpan(t *testing.T) {
 	if len(exemplars) != 1 || !bytes.Equal(exemplars[0].SpanID, id[:]) {
 		t.Errorf("exemplars %+v, want one of span %s", exemplars, id)
 	}
-	if p := k.histogram(t, "http.server.response.body.size"); len(p[0].Exemplars) > 0 {
+	if p := k.Points(t, "http.server.response.body.size"); len(p[0].Exemplars) > 0 {
 		t.Errorf("a size has an exemplar: %+v", p)
 	}
 }
@@ -444,7 +395,7 @@ func TestMeasurementsOfTheHandlerGoToTheKit(t *testing.T) {
 	var recorder *metrics.Recorder
 	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { recorder = metrics.FromContext(r.Context()) })
 	serve(httpserver.Wrap(h, httpserver.Config{Kit: k}), httptest.NewRequest(http.MethodGet, "/", nil))
-	if recorder != k.recorder {
+	if recorder != k.Recorder() {
 		t.Error("the handler's context does not lead to the kit's recorder")
 	}
 }
@@ -453,13 +404,13 @@ func TestMeasurementsOfTheHandlerGoToTheKit(t *testing.T) {
 // lineage of CVE-2023-45142.
 func TestTheHostHeaderAndWhateverElseAClientSendsMultiplyNoSeries(t *testing.T) {
 	k := newKit()
-	k.tracers = sdktrace.NewTracerProvider() // keeps no spans
+	k.Tracers = sdktrace.NewTracerProvider() // keeps no spans
 	h := httpserver.Wrap(routers(ok)["http.ServeMux"], httpserver.Config{Kit: k})
 	series := func() (n int) {
 		for _, name := range []string{"http.server.request.duration", "http.server.response.body.size"} {
-			n += len(k.histogram(t, name))
+			n += len(k.Points(t, name))
 		}
-		return n + len(k.metric(t, "http.server.active_requests").(metricdata.Sum[int64]).DataPoints)
+		return n + len(k.Metric(t, "http.server.active_requests").(metricdata.Sum[int64]).DataPoints)
 	}
 	var before int
 	for i := range 5000 {
@@ -567,7 +518,7 @@ func TestAFilteredRequestIsServedUnobserved(t *testing.T) {
 	if w := serve(h, httptest.NewRequest(http.MethodGet, "/healthz", nil)); w.Body.String() != "ok" {
 		t.Errorf("answer %q", w.Body)
 	}
-	if len(k.spans.Started()) > 0 || k.metric(t, "http.server.request.duration") != nil {
+	if len(k.Spans.Started()) > 0 || k.Metric(t, "http.server.request.duration") != nil {
 		t.Error("it was observed")
 	}
 }

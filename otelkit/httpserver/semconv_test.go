@@ -186,7 +186,7 @@ func TestASamplerIsGivenMethodAndPathIfItMayLookAtThem(t *testing.T) {
 		} {
 			k := newKit()
 			var given string
-			k.tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.spans), sdktrace.WithSampler(deciding{sdktrace.AlwaysSample(), &given}))
+			k.Tracers = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(k.Spans), sdktrace.WithSampler(deciding{sdktrace.AlwaysSample(), &given}))
 			r := httptest.NewRequest(http.MethodGet, "/orders/17", nil)
 			r.Header.Set("traceparent", traceparent)
 			serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: kitOf(k)}), r)
@@ -239,7 +239,7 @@ func TestWhatASpanHasIsItsOwn(t *testing.T) {
 		serve(h, httptest.NewRequest(http.MethodGet, path, nil))
 	}
 	for i, want := range []string{"/first", "/second"} {
-		span := tracetest.SpanStubFromReadOnlySpan(k.spans.Ended()[i])
+		span := tracetest.SpanStubFromReadOnlySpan(k.Spans.Ended()[i])
 		set := attribute.NewSet(span.Attributes...)
 		if path, _ := set.Value("url.path"); path.AsString() != want {
 			t.Errorf("span %d has path %q, want %q", i, path.AsString(), want)
