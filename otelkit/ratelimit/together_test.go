@@ -163,28 +163,46 @@ func TestWhenRedisDiesMidRunNoDecisionTakesLongerThanTheWait(t *testing.T) {
 	}
 }
 
-// Who waits has less than the whole wait left when its turn comes. If that is too little,
-// it says nothing about Redis.
-func TestARedisThatNeedsMostOfTheWaitIsNotTakenForDead(t *testing.T) {
+// Two round trips do not fit into the wait then, so nobody waits for another's.
+func TestARedisThatNeedsMostOfTheWaitIsAskedByEachItself(t *testing.T) {
 	clients(t, func(t *testing.T, options redis.Options) {
 		r, kit := newRemote(t, time.Millisecond), newKit()
 		l := r.limiter(t, options, ratelimit.Config{Limits: leased(1_000_000, 10), Kit: kit})
 		all(t, 64, func(i int) ratelimit.Result { return allow(t, l, "api", fmt.Sprint(i)) }) // which makes connections
 		r.latency = 15 * time.Millisecond
-		var late atomic.Int64
-		all(t, 32, func(i int) (last ratelimit.Result) {
-			time.Sleep(time.Duration(i) * time.Millisecond)
+		allow(t, l, "api", "k") // which finds out
+		var elsewhere atomic.Int64
+		_, longest := all(t, 32, func(i int) (last ratelimit.Result) {
 			for range 20 {
-				asked := time.Now()
-				last = allow(t, l, "api", "k")
-				if time.Since(asked) > 20*time.Millisecond {
-					late.Add(1)
+				if last = allow(t, l, "api", "k"); last.Source != ratelimit.FromRedis && last.Source != ratelimit.FromLease {
+					elsewhere.Add(1)
 				}
 			}
 			return last
 		})
-		if n := late.Load(); n > 0 {
-			t.Errorf("%d decisions took longer than the wait", n)
+		if n := elsewhere.Load(); n > 0 || longest > 20*15*time.Millisecond {
+			t.Errorf("%d of 640 decisions were not by Redis or a lease, and 20 took up to %v, want a round trip of 15 ms at most for each", n, longest)
+		}
+	})
+}
+
+// Who waited has less than the whole wait left when its turn comes. That this is too
+// little says nothing about Redis.
+func TestWhoWaitedTooLongToAskDoesNotOpenTheCircuit(t *testing.T) {
+	clients(t, func(t *testing.T, options redis.Options) {
+		r, kit := newRemote(t, time.Millisecond), newKit()
+		l := r.limiter(t, options, ratelimit.Config{Limits: leased(1_000_000, 10), Kit: kit})
+		all(t, 64, func(i int) ratelimit.Result { return allow(t, l, "api", fmt.Sprint(i)) })
+		r.latency = 15 * time.Millisecond
+		const keys = 6 // one more than the failures that open the circuit
+		results, longest := all(t, 4*keys, func(i int) ratelimit.Result {
+			if i >= keys { // waits for the one that asks about the same key
+				time.Sleep(time.Microsecond)
+			}
+			return allow(t, l, "api", fmt.Sprint("k", i%keys))
+		})
+		if got := sources(results); got[ratelimit.FromRedis] != keys || got[ratelimit.FromLocal] != 3*keys || longest > 20*time.Millisecond {
+			t.Errorf("decided by %v, the last after %v, want Redis to be in time for the first of each key alone", got, longest)
 		}
 		if got := kit.series(t, "otelkit.ratelimit.circuit.transitions"); len(got) > 0 {
 			t.Errorf("circuit %v, want it closed: Redis answers in 15 of 20 ms", got)
@@ -194,7 +212,8 @@ func TestARedisThatNeedsMostOfTheWaitIsNotTakenForDead(t *testing.T) {
 
 func TestWhoLeavesHandsTheWayToRedisOn(t *testing.T) {
 	clients(t, func(t *testing.T, options redis.Options) {
-		r := newRemote(t, 5*time.Millisecond)
+		r := newRemote(t, 2*time.Millisecond)
+		options.MaxRetries = -1 // else a pause before the next hides who was first, the connection or the context
 		l := r.limiter(t, options, ratelimit.Config{Limits: leased(1000, 10), Kit: newKit()})
 		all(t, 4, func(i int) ratelimit.Result { return allow(t, l, "api", fmt.Sprint(i)) }) // which makes connections
 		results, longest := all(t, 16, func(i int) ratelimit.Result {
@@ -227,19 +246,28 @@ func TestWhoLeavesHandsTheWayToRedisOn(t *testing.T) {
 func TestUnitsOfWhoLeftDoNotRaiseTheOvershoot(t *testing.T) {
 	clients(t, func(t *testing.T, options redis.Options) {
 		const lease = 10
-		r := newRemote(t, 5*time.Millisecond)
+		r := newRemote(t, 2*time.Millisecond)
 		l := r.limiter(t, options, ratelimit.Config{Limits: leased(1000, lease), Kit: newKit()})
-		ctx, leave := context.WithTimeout(t.Context(), 7*time.Millisecond) // on the second way
-		defer leave()
-		results, _ := all(t, 64, func(int) ratelimit.Result {
+		start := time.Now()
+		gone, leave := context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Millisecond, leave) // while the second is on its way for all
+		results, _ := all(t, 64, func(i int) ratelimit.Result {
+			ctx := gone
+			if i == 0 || i == 63 { // who comes first goes first, and then who came last
+				ctx = t.Context()
+			}
+			time.Sleep(time.Duration(i) * time.Microsecond)
 			result, err := l.Allow(ctx, "api", "k")
 			if err != nil {
 				t.Error(err)
 			}
+			if ctx == gone && time.Since(start) != 3*time.Millisecond {
+				t.Errorf("who left had its answer after %v, want 3ms", time.Since(start))
+			}
 			return result
 		})
-		if got := sources(results)[ratelimit.FromLocal]; got < 60 {
-			t.Fatalf("%d of 64 left, want nearly all", got)
+		if got := sources(results); got[ratelimit.FromLocal] != 62 || got[ratelimit.FromRedis] != 2 {
+			t.Fatalf("decided by %v, want Redis to decide for two and memory for who left", got)
 		}
 		r.state.Store(silent)
 		held := 0

@@ -20,8 +20,8 @@ type shift struct {
 	begins, ends time.Time
 }
 
-// begin returns a context with the values of ctx, and its deadline if that is sooner.
-// That ctx is cancelled it does not tell: it ends soon enough.
+// begin returns ctx if its deadline is sooner, else a context with its values. That ctx
+// is cancelled that one does not tell: it ends soon enough.
 func (w *waits) begin(ctx context.Context) context.Context {
 	now := time.Now()
 	s := w.current.Load()
@@ -32,6 +32,9 @@ func (w *waits) begin(ctx context.Context) context.Context {
 		time.AfterFunc(w.wait, cancel)
 		w.current.Store(s)
 	}
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(s.ends) {
+		return ctx // its end also ends the pause before a retry of the client's
+	}
 	return &bounded{ctx, s}
 }
 
@@ -40,14 +43,8 @@ type bounded struct {
 	shift *shift
 }
 
-func (b *bounded) Deadline() (time.Time, bool) {
-	if deadline, ok := b.Context.Deadline(); ok && deadline.Before(b.shift.ends) {
-		return deadline, true
-	}
-	return b.shift.ends, true
-}
-
-func (b *bounded) Done() <-chan struct{} { return b.shift.Done() }
+func (b *bounded) Deadline() (time.Time, bool) { return b.shift.ends, true }
+func (b *bounded) Done() <-chan struct{}       { return b.shift.Done() }
 
 func (b *bounded) Err() error {
 	if b.shift.Err() != nil {
