@@ -6,6 +6,10 @@
 // redis-server has to be on PATH. The limits are so high, or so low, that what is
 // measured is always the same answer. Metrics of otelkit are on, and go to the
 // OpenTelemetry SDK; redis_rate has none.
+//
+// What a busy machine adds and takes away from one second to the next is more than some of
+// the differences. So both are asked by turns of 5 ms, and the times are the medians of
+// the turns. Bytes and allocations are from as many decisions as -benchtime says.
 package ratelimit_test
 
 import (
@@ -88,25 +92,54 @@ func limiter(b *testing.B, c redis.UniversalClient, limits ...ratelimit.Limit) *
 // decide makes one decision about a key.
 type decide func(key string) (allowed bool, err error)
 
-// measure has callers make b.N decisions about keys, as fast as they can.
-func measure(b *testing.B, name string, callers int, keys []string, decide decide, want bool) {
+// compare measures decisions of both about keys, made by callers as fast as they can.
+func compare(b *testing.B, name string, callers int, keys []string, ours, theirs decide, want bool) {
 	b.Run(name, func(b *testing.B) {
-		b.ReportAllocs()
-		var left atomic.Int64
-		left.Store(int64(b.N))
-		var wg sync.WaitGroup
-		for range callers {
-			wg.Go(func() {
-				for n := left.Add(-1); n >= 0; n = left.Add(-1) {
-					if allowed, err := decide(keys[int(n)%len(keys)]); err != nil || allowed != want {
-						b.Errorf("allowed %v, error %v, want %v", allowed, err, want)
-						return
-					}
+		sides := [2]decide{ours, theirs}
+		var turns [2][]float64
+		for i := range 200 {
+			side := i / 2 % 2 // ours, ours, theirs, theirs: each comes after itself and after the other
+			turns[side] = append(turns[side], turn(b, callers, keys, sides[side], want))
+		}
+		for side, who := range [2]string{"otelkit", "redis_rate"} {
+			slices.Sort(turns[side])
+			median := turns[side][len(turns[side])/2]
+			b.Run(who, func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					check(b, sides[side], keys[i%len(keys)], want)
 				}
+				b.ReportMetric(median, "ns/op")
 			})
 		}
-		wg.Wait()
 	})
+}
+
+// turn has callers make decisions for 5 ms, and returns how many nanoseconds went by for
+// each decision.
+func turn(b *testing.B, callers int, keys []string, decide decide, want bool) float64 {
+	var over atomic.Bool
+	var decisions atomic.Int64
+	var wg sync.WaitGroup
+	start := time.Now()
+	time.AfterFunc(5*time.Millisecond, func() { over.Store(true) })
+	for caller := range callers {
+		wg.Go(func() {
+			n := 0
+			for ; !over.Load(); n++ {
+				check(b, decide, keys[(caller+n*callers)%len(keys)], want)
+			}
+			decisions.Add(int64(n))
+		})
+	}
+	wg.Wait()
+	return float64(time.Since(start).Nanoseconds()) / float64(decisions.Load())
+}
+
+func check(b *testing.B, decide decide, key string, want bool) {
+	if allowed, err := decide(key); err != nil || allowed != want {
+		b.Errorf("allowed %v, error %v, want %v", allowed, err, want)
+	}
 }
 
 func redisRate(c *redis.Client, limit redis_rate.Limit) decide {
@@ -144,109 +177,72 @@ func warm(b *testing.B, decide decide, keys []string, lease int) {
 // One decision that lets pass: on a real server and in this process, by one caller and by
 // many at once, about one key and about a thousand, without leases and with.
 func BenchmarkDecision(b *testing.B) {
-	thousand := make([]string, 1000)
+	one, thousand := []string{usual}, make([]string, 1000)
 	for i := range thousand {
 		thousand[i] = usual + "." + strconv.Itoa(i)
 	}
-	for _, where := range []struct {
-		name  string
-		start func(*testing.B) *redis.Options
-	}{{"redis-server", server}, {"miniredis", inProcess}} {
-		c := client(b, where.start(b))
+	b.Run("redis-server", func(b *testing.B) {
+		c := client(b, server(b))
 		for _, callers := range []int{1, 16, 64} {
-			for _, keys := range [][]string{{usual}, thousand} {
-				for _, lease := range []int{0, 10, 50} {
-					b.Run(fmt.Sprintf("%s, %d callers, %d keys, lease of %d", where.name, callers, len(keys), lease), func(b *testing.B) {
-						ours, theirs := otelkit(limiter(b, c, roomy(lease))), redisRate(c, redis_rate.PerMinute(high))
-						warm(b, ours, keys, lease)
-						measure(b, "otelkit", callers, keys, ours, true)
-						measure(b, "redis_rate", callers, keys, theirs, true)
-					})
-				}
+			for _, lease := range []int{0, 10, 50} {
+				compareLease(b, c, callers, one, lease)
+			}
+			for _, lease := range []int{0, 50} {
+				compareLease(b, c, callers, thousand, lease)
 			}
 		}
-	}
+	})
+	b.Run("miniredis", func(b *testing.B) {
+		c := client(b, inProcess(b))
+		for _, callers := range []int{1, 16} {
+			for _, lease := range []int{0, 50} {
+				compareLease(b, c, callers, one, lease)
+			}
+		}
+	})
 }
 
-// The same with go-redis' default options, which do not keep to a deadline.
+// The same with go-redis' default options: it does not keep to a deadline then, and
+// otelkit pays for a goroutine to.
 func BenchmarkDecisionDefaultOptions(b *testing.B) {
 	options := server(b)
 	options.ContextTimeoutEnabled = false
 	c := client(b, options)
 	for _, callers := range []int{1, 16} {
-		b.Run(fmt.Sprintf("%d callers", callers), func(b *testing.B) {
-			measure(b, "otelkit", callers, []string{usual}, otelkit(limiter(b, c, roomy(0))), true)
-			measure(b, "redis_rate", callers, []string{usual}, redisRate(c, redis_rate.PerMinute(high)), true)
-		})
-	}
-}
-
-// What a busy machine adds and takes away from one second to the next is more than the
-// difference without leases. So here both are asked by turns of some milliseconds, and
-// the medians of the turns are compared. Run it with -benchtime 100x.
-func BenchmarkSideBySide(b *testing.B) {
-	c := client(b, server(b))
-	for _, callers := range []int{1, 16, 64} {
-		for _, lease := range []int{0, 10, 50} {
-			b.Run(fmt.Sprintf("%d callers, lease of %d", callers, lease), func(b *testing.B) {
-				ours := otelkit(limiter(b, c, roomy(lease)))
-				warm(b, ours, []string{usual}, lease)
-				sideBySide(b, callers, ours, redisRate(c, redis_rate.PerMinute(high)))
-			})
+		for _, lease := range []int{0, 10} {
+			compareLease(b, c, callers, []string{usual}, lease)
 		}
 	}
 }
 
-func sideBySide(b *testing.B, callers int, ours, theirs decide) {
-	sides := [2]decide{theirs, ours}
-	var turns [2][]float64
-	for first := 0; b.Loop(); first = 1 - first { // who goes first changes, too
-		for _, side := range []int{first, 1 - first} {
-			turns[side] = append(turns[side], turn(b, callers, sides[side]))
+func compareLease(b *testing.B, c *redis.Client, callers int, keys []string, lease int) {
+	l := limiter(b, c, ratelimit.Limit{Name: "api", Rate: high, Per: time.Minute, Lease: lease})
+	for _, key := range keys {
+		for range 2 * lease { // until the lease is as large as it becomes
+			check(b, otelkit(l), key, true)
 		}
 	}
-	var median [2]float64
-	for side := range turns {
-		slices.Sort(turns[side])
-		median[side] = turns[side][len(turns[side])/2]
-	}
-	b.ReportMetric(0, "ns/op") // of a pair of turns, which says nothing
-	b.ReportMetric(median[0], "redis_rate-ns")
-	b.ReportMetric(median[1], "otelkit-ns")
-	b.ReportMetric(median[1]/median[0], "ratio")
+	name := fmt.Sprintf("%s, %s, lease of %d", counted(callers, "caller"), counted(len(keys), "key"), lease)
+	compare(b, name, callers, keys, otelkit(l), redisRate(c, redis_rate.PerMinute(high)), true)
 }
 
-// turn has callers make 1,600 decisions, and returns how many nanoseconds each took.
-func turn(b *testing.B, callers int, decide decide) float64 {
-	each := max(1, 1600/callers)
-	start := time.Now()
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for range each {
-				if allowed, err := decide(usual); !allowed {
-					b.Errorf("not allowed, error %v", err)
-				}
-			}
-		})
+// counted is such as "1 caller" and "16 callers".
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	wg.Wait()
-	return float64(time.Since(start).Nanoseconds()) / float64(callers*each)
+	return fmt.Sprint(n, " ", what)
 }
 
 // A key that is over its limit.
 func BenchmarkDenial(b *testing.B) {
 	c := client(b, server(b))
-	limit := redis_rate.Limit{Rate: 1, Period: 24 * time.Hour, Burst: 1}
-	l := limiter(b, c, ratelimit.Limit{Name: "api", Rate: 1, Per: 24 * time.Hour})
-	ours, theirs := otelkit(l), redisRate(c, limit)
-	ours(usual)
-	theirs(usual)
+	ours := otelkit(limiter(b, c, ratelimit.Limit{Name: "api", Rate: 1, Per: 24 * time.Hour}))
+	theirs := redisRate(c, redis_rate.Limit{Rate: 1, Period: 24 * time.Hour, Burst: 1})
+	check(b, ours, usual, true)
+	check(b, theirs, usual, true)
 	for _, callers := range []int{1, 16} {
-		b.Run(fmt.Sprintf("%d callers", callers), func(b *testing.B) {
-			measure(b, "otelkit", callers, []string{usual}, ours, false)
-			measure(b, "redis_rate", callers, []string{usual}, theirs, false)
-		})
+		compare(b, counted(callers, "caller"), callers, []string{usual}, ours, theirs, false)
 	}
 }
 
@@ -257,22 +253,21 @@ func BenchmarkThreeLimits(b *testing.B) {
 		ratelimit.Limit{Name: "a", Rate: high, Per: time.Minute},
 		ratelimit.Limit{Name: "b", Rate: high, Per: time.Minute},
 		ratelimit.Limit{Name: "c", Rate: high, Per: time.Minute})
+	ours := func(key string) (bool, error) {
+		d, err := l.Take(ctx, ratelimit.Ask{Limit: "a", Key: key}, ratelimit.Ask{Limit: "b", Key: key}, ratelimit.Ask{Limit: "c", Key: key})
+		return d.Allowed, err
+	}
 	one := redisRate(c, redis_rate.PerMinute(high))
+	theirs := func(key string) (bool, error) {
+		for i := range 3 {
+			if allowed, err := one(key + strconv.Itoa(i)); !allowed {
+				return false, err
+			}
+		}
+		return true, nil
+	}
 	for _, callers := range []int{1, 16} {
-		b.Run(fmt.Sprintf("%d callers", callers), func(b *testing.B) {
-			measure(b, "otelkit", callers, []string{usual}, func(key string) (bool, error) {
-				d, err := l.Take(ctx, ratelimit.Ask{Limit: "a", Key: key}, ratelimit.Ask{Limit: "b", Key: key}, ratelimit.Ask{Limit: "c", Key: key})
-				return d.Allowed, err
-			}, true)
-			measure(b, "redis_rate", callers, []string{usual}, func(key string) (bool, error) {
-				for i := range 3 {
-					if allowed, err := one(key + strconv.Itoa(i)); !allowed {
-						return false, err
-					}
-				}
-				return true, nil
-			}, true)
-		})
+		compare(b, counted(callers, "caller"), callers, []string{usual}, ours, theirs, true)
 	}
 }
 

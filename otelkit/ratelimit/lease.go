@@ -210,7 +210,8 @@ func (l *leases) depart(a *ask, now int64) (extra int) {
 	return max(0, extra)
 }
 
-// arrive ends the trip of an ask that Redis answered, which went at a time and took so long.
+// arrive ends the trip of an ask that Redis answered: when it went, and how long it took,
+// in microseconds.
 func (l *leases) arrive(a *ask, went, took int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -231,7 +232,7 @@ func (l *leases) arrive(a *ask, went, took int64) {
 	// Go runs the last that is told first, then the others in their order. So the one that
 	// goes next is told before the last, and goes when those that were served have come
 	// again and wait: their units come with it (BenchmarkDecision, 16 callers, lease of
-	// 10: 2.4 µs instead of 3.1).
+	// 10: 2.4 µs instead of 2.8).
 	last := len(served) - 1
 	for i, w := range served {
 		if i == last {

@@ -19,9 +19,10 @@ type Limit struct {
 	// Burst is the most units that can pass at once, after a rest. 0 means Rate.
 	Burst int
 	// Lease lets an instance take up to so many units of a busy key from Redis at
-	// once, and decide on them without a round trip. 0 means none. In any time t at
-	// most Burst + Rate*t/Per + Lease*instances units pass, so keep Lease*instances
-	// small beside Burst; it is at most half of Burst.
+	// once, and decide on them without a round trip. 0 means none. Who asks while they
+	// are being fetched waits for them. In any time t at most
+	// Burst + Rate*t/Per + Lease*instances units pass, so keep Lease*instances small
+	// beside Burst; it is at most half of Burst.
 	Lease int
 	// Shadow has the limit counted and reported, and never denied. It shows what a
 	// new limit would do.

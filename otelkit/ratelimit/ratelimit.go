@@ -80,7 +80,7 @@ type Config struct {
 	Instances int
 
 	OnError Policy           // what to do while Redis does not answer; 0 means FailLocal
-	Wait    time.Duration    // longest wait for Redis; 0 means 20 ms
+	Wait    time.Duration    // longest wait for Redis, a new connection included; 0 means 20 ms
 	MaxKeys int              // most keys that are remembered of each: used up, leased, limited in memory; 0 means 50,000, some MB each
 	Prefix  string           // of keys in Redis; "" means "ratelimit:"
 	Kit     Kit              // where telemetry goes; nil means the default recorder and slog.Default

@@ -48,11 +48,12 @@ func isPrompt(o *redis.Options) bool {
 }
 
 // take takes what is asked for and is not leased, all or nothing, until ctx or bounded,
-// which s.waits began, ends. It returns those asks, in any order, with what Redis said of them.
+// which s.waits began, ends. It returns those asks, in any order, with what Redis said of
+// them.
 //
 // A client that may not keep to the deadline works in a goroutine of its own, which ends
-// when the client gives up. Handing over costs 3 to 10 µs beside 17
-// (BenchmarkDecision, in bench/ratelimit).
+// when the client gives up. Handing over costs 3 to 10 µs beside 14
+// (BenchmarkDecisionDefaultOptions, in bench/ratelimit).
 func (s *shared) take(ctx, bounded context.Context, asks []ask) ([]ask, error) {
 	pending := make([]ask, 0, len(asks)) // not the caller's, which the goroutine may outlive
 	for _, a := range asks {

@@ -8,7 +8,7 @@ import (
 
 // waits makes contexts that end after a time, or a little before: those that begin
 // within an eighth of it share one timer. context.WithTimeout would cost a decision 0.9 of
-// 17 µs, and 5 of 16 allocations.
+// 15 µs, and 5 of 14 allocations.
 type waits struct {
 	wait    time.Duration
 	current atomic.Pointer[shift]
