@@ -458,6 +458,7 @@ func TestAFileThatIsWrongKeepsTheServiceFromStarting(t *testing.T) {
 		"an exemplar filter that there is not": {head + "meter_provider: {readers: [], exemplar_filter: some}\n", `exemplar_filter is "some"`},
 		"no name":                              {head, "the service has no name"},
 		"no list":                              {head + "resource: {attributes_list: team}\n", "resource.attributes_list"},
+		"a list that is not UTF-8":             {head + "resource: {attributes_list: team=a%ffb}\n", "in UTF-8"},
 		"a list in the resource":               {head + "resource: {attributes: [{name: a, value: [1], type: int_array}]}\n", "a is a list"},
 		"a pull reader": {head + "resource: {attributes: [{name: service.name, value: a}]}\nmeter_provider: {readers: [{pull: {exporter: {prometheus/development: {}}}}]}\n",
 			"unknown key meter_provider.readers[0].pull.exporter.prometheus/development; what is in development"},
