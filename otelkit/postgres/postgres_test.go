@@ -4,7 +4,6 @@ package postgres_test
 
 import (
 	"context"
-	"net"
 	"net/url"
 	"runtime"
 	"strings"
@@ -399,22 +398,13 @@ func with(t *testing.T, address, key, value string) string {
 }
 
 func TestADatabaseThatCannotBeReachedIsAnErrorWithoutThePassword(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // whose connections nobody serves
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	closed, silent := dbclienttest.Unreachable(t)
 	for name, tt := range map[string]struct{ url, want string }{
 		"no URL":           {"", "Config.URL is missing"},
 		"no URL at all":    {"postgres://shop:s3cret%zz@db:5432/shop", "percent-encoded"},
 		"a wrong setting":  {"postgres://shop:s3cret@db:5432/shop?sslmode=maybe", "sslmode"},
-		"nothing listens":  {"postgres://shop:s3cret@" + closed.Addr().String() + "/shop", closed.Addr().String()},
-		"nobody answers":   {"postgres://shop:s3cret@" + silent.Addr().String() + "/shop", silent.Addr().String()},
+		"nothing listens":  {"postgres://shop:s3cret@" + closed + "/shop", closed},
+		"nobody answers":   {"postgres://shop:s3cret@" + silent + "/shop", silent},
 		"no such database": {strings.Replace(pgtest.URL(t), "/test_", "/missing_", 1), "does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {

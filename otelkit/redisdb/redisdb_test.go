@@ -3,7 +3,6 @@ package redisdb_test
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -173,22 +172,13 @@ func TestNamesOfCommandsDoNotMultiplySeries(t *testing.T) {
 func TestAServerThatCannotBeReachedIsAnErrorWithoutThePassword(t *testing.T) {
 	server := miniredis.RunT(t)
 	server.RequireAuth("right")
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // whose connections nobody serves
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	closed, silent := dbclienttest.Unreachable(t)
 	for name, tt := range map[string]struct{ url, want string }{
 		"no URL":             {"", "Config.URL is missing"},
 		"no Redis URL":       {"http://user:s3cret@" + server.Addr(), "redis://user:password@host:6379/0"},
 		"no URL at all":      {"redis://user:s3cret%zz@" + server.Addr(), "redis://user:password@host:6379/0"},
-		"nothing listens":    {"redis://:s3cret@" + closed.Addr().String(), closed.Addr().String()},
-		"nobody answers":     {"redis://:s3cret@" + silent.Addr().String(), silent.Addr().String()},
+		"nothing listens":    {"redis://:s3cret@" + closed, closed},
+		"nobody answers":     {"redis://:s3cret@" + silent, silent},
 		"the wrong password": {"redis://:s3cret@" + server.Addr(), server.Addr()},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,3 +78,20 @@ func (p *Proxy) pipe(to, from net.Conn) {
 		}
 	}
 }
+
+// Unreachable returns two addresses of databases that are not there: at one nothing
+// listens, at the other nobody answers.
+func Unreachable(t *testing.T) (closed, silent string) {
+	t.Helper()
+	var sockets [2]net.Listener
+	for i := range sockets {
+		socket, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = socket.Close() })
+		sockets[i] = socket
+	}
+	_ = sockets[0].Close()
+	return sockets[0].Addr().String(), sockets[1].Addr().String()
+}
