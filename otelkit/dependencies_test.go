@@ -61,6 +61,7 @@ func TestDependencyRule(t *testing.T) {
 		"internal/pgserver/pgtest":                 {"internal/pgserver"},
 		"internal/child":                           {},
 		"internal/dirlock":                         {},
+		"internal/patience":                        {},
 		"otelkit/internal/dbclient":                {"otelkit/metrics"},
 		"otelkit/internal/dbclient/dbclienttest":   {"otelkit/internal/dbclient", "otelkit/otelkittest"},
 		"otelkit/httpserver":                       {"otelkit/metrics", "otelkit/internal/httpnames"},

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/otelkit/kit/internal/patience"
 	"github.com/otelkit/kit/otelkit"
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
@@ -120,15 +121,14 @@ func (o *observed) load(t *testing.T, requests int) {
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := patience.Context(t)
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for !holds() {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatal("a minute was not enough until", what)
+			t.Fatal("waited in vain until", what)
 		}
 	}
 }

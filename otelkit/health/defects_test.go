@@ -15,6 +15,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/otelkit/kit/internal/patience"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
 	"github.com/otelkit/kit/otelkit/health"
 	"github.com/redis/go-redis/v9"
@@ -289,13 +290,12 @@ func until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := patience.Context(t)
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("not %s after a minute", what)
+			t.Fatalf("waited in vain until %s", what)
 		}
 	}
 }

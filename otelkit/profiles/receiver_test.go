@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/otelkit/kit/internal/patience"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/profiles"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -214,15 +215,14 @@ func start(t testing.TB, cfg profiles.Config) *profiles.Profiler {
 // until waits for a condition, and fails the test if it does not come about.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := patience.Context(t)
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for !holds() {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("a minute was not enough until %s", what)
+			t.Fatalf("waited in vain until %s", what)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/internal/child"
+	"github.com/otelkit/kit/internal/patience"
 )
 
 // binaries is the folder with webstore and lens, built once for all tests.
@@ -104,13 +105,11 @@ func run(t testing.TB, args ...string) *child.Process {
 
 func stop(p *child.Process) { p.Stop(context.Background(), time.Minute, syscall.SIGTERM) }
 
-// eventually waits until try succeeds, for four minutes: some rules are
-// evaluated every two, and a machine under load is slow. What did not come is
-// told by try's last error.
+// eventually waits until try succeeds. Some rules are evaluated every two minutes.
+// What does not come is told by try's last error.
 func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
+	ctx := patience.Context(t)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

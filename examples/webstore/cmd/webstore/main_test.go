@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/otelkit/kit/internal/patience"
 )
 
 // The program under test, built by TestMain.
@@ -191,12 +193,11 @@ func (p *process) String() string {
 	return fmt.Sprintf("%s\noutput:\n%serrors:\n%s", p.cmd, p.out.String(), p.errs.String())
 }
 
-// eventually waits until try returns no error, for two minutes: what will not
-// come is told by its last one.
+// eventually waits until try returns no error. What does not come is told by its
+// last one.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := patience.Context(t)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
