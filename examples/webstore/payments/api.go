@@ -9,7 +9,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
-	"github.com/otelkit/kit/examples/webstore/service"
+	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -37,7 +37,7 @@ func (p *payments) routes() *mux.Router {
 	router := mux.NewRouter()
 	router.Handle("/payments", handle(p.post)).Methods(http.MethodPost)
 	router.Handle("/payments/{key}", handle(p.get)).Methods(http.MethodGet)
-	service.RouteProbes(router, p.checks)
+	probes.Route(router, p.checks)
 	router.NotFoundHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound })
 	router.MethodNotAllowedHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed })
 	return router

@@ -37,6 +37,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelkit/kit/examples/webstore/migrate"
+	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/service"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit"
@@ -166,5 +167,5 @@ func (p *payments) check(ctx context.Context) {
 
 // handler is the service's API, observed.
 func (p *payments) handler(kit telemetryKit) http.Handler {
-	return httpserver.Wrap(p.routes(), httpserver.Config{Kit: kit, Filter: service.NotHealth})
+	return httpserver.Wrap(p.routes(), httpserver.Config{Kit: kit, Filter: probes.Not})
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -75,13 +74,5 @@ func TestAPortThatIsTakenIsAnError(t *testing.T) {
 	var refused *net.OpError
 	if !errors.As(err, &refused) {
 		t.Errorf("got %v, want the error of the listener", err)
-	}
-}
-
-func TestProbesAreToldFromWork(t *testing.T) {
-	for path, work := range map[string]bool{"/healthz/live": false, "/healthz/ready": false, "/DE/products": true} {
-		if service.NotHealth(httptest.NewRequest("GET", path, nil)) != work {
-			t.Errorf("%s: want work %v", path, work)
-		}
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
-	"github.com/otelkit/kit/examples/webstore/service"
+	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
 func (s *shop) routes() *mux.Router {
 	handle := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return jsonhttp.Handler(s.log, h) }
 	router := mux.NewRouter()
-	service.RouteProbes(router, s.checks)
+	probes.Route(router, s.checks)
 	router.Handle("/auth/login", handle(s.postLogin)).Methods(http.MethodPost)
 	router.Handle("/cart", handle(s.withUser(s.getCart))).Methods(http.MethodGet)
 	router.Handle("/cart/add", handle(s.withUser(s.postCart))).Methods(http.MethodPost)

@@ -35,6 +35,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelkit/kit/examples/webstore/migrate"
+	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/service"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit"
@@ -207,5 +208,5 @@ func (s *shop) check(ctx context.Context) {
 
 // handler is the service's API, observed.
 func (s *shop) handler(kit telemetryKit) http.Handler {
-	return httpserver.Wrap(s.routes(), httpserver.Config{Kit: kit, Filter: service.NotHealth, ServerTiming: true})
+	return httpserver.Wrap(s.routes(), httpserver.Config{Kit: kit, Filter: probes.Not, ServerTiming: true})
 }
