@@ -76,12 +76,16 @@ func (l *lines) String() string {
 	return l.buf.String()
 }
 
-// start starts a kit whose lines are kept, and shuts it down after the test.
+// start starts a kit whose lines are kept, and shuts it down after the test. Unless the
+// test is about it, Shutdown has the time that a slow machine may take.
 func start(t *testing.T, cfg otelkit.Config) (*otelkit.Kit, *lines) {
 	t.Helper()
 	out := &lines{}
 	if cfg.Service == "" {
 		cfg.Service = "shop"
+	}
+	if cfg.ShutdownTimeout == 0 {
+		cfg.ShutdownTimeout = 5 * time.Minute
 	}
 	cfg.Logs.Output, cfg.Logs.Sync = out, true
 	kit, err := otelkit.Start(t.Context(), cfg)
@@ -441,6 +445,7 @@ func TestStartNamesAllThatIsWrong(t *testing.T) {
 // collector the first ate the whole time and the others had no try.
 func TestShutdownGivesEverySignalItsTryWhenTheCollectorHangs(t *testing.T) {
 	url, asked := hungCollector(t)
+	exportsEnd(t, time.Hour)
 	kit, _ := start(t, otelkit.Config{Endpoint: url, ShutdownTimeout: time.Hour})
 	place(t.Context(), kit)
 
@@ -522,6 +527,7 @@ func TestShutdownExportsThoughItsContextWasCancelled(t *testing.T) {
 // then makes its last. That was reported as metrics lost.
 func TestShutdownDuringAnExportLosesNoMetrics(t *testing.T) {
 	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "1")
+	exportsEnd(t, time.Hour)
 	collector := newCollector(t, "")
 	underWay := make(chan struct{})
 	var first sync.Once
@@ -571,14 +577,10 @@ func TestShutdownConcurrentSafe(t *testing.T) {
 
 // The SDK hands each failed export to the global error handler, which prints it.
 func TestAnAbsentCollectorIsOneLineForEachCause(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.Close()
+	address, _ := reserve(t) // a port that was closed may be another program's by now
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")
 	t.Setenv("OTEL_LOGS_EXPORTER", "none")
-	kit, out := start(t, otelkit.Config{Endpoint: "http://" + listener.Addr().String()})
+	kit, out := start(t, otelkit.Config{Endpoint: "http://" + address})
 	for range 3 {
 		place(t.Context(), kit)
 		if err := kit.ForceFlush(t.Context()); err == nil || !strings.Contains(err.Error(), "flushing traces") {

@@ -28,7 +28,7 @@ func TestAStalledStandardOutputStopsNeitherTheServiceNorItsShutdown(t *testing.T
 	defer close(out.released)
 	collector := newCollector(t, "http/protobuf")
 	kit, err := otelkit.Start(t.Context(), otelkit.Config{
-		Service: "shop", Endpoint: collector.url, Logs: logs.Config{Output: out},
+		Service: "shop", Endpoint: collector.url, Logs: logs.Config{Output: out}, ShutdownTimeout: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -36,10 +36,14 @@ func TestAStalledStandardOutputStopsNeitherTheServiceNorItsShutdown(t *testing.T
 	for range 3 {
 		place(t.Context(), kit)
 	}
-	// Its deadline is long over when the lines' turn comes: they have all of it.
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if err := kit.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "3 lines are not written") {
+	// The lines have all the time that Shutdown has, so it is the test that ends it.
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	result := make(chan error)
+	go func() { result <- kit.Shutdown(ctx) }()
+	until(t, "all records arrived", func() bool { return len(collector.logBodies()) == 3 })
+	giveUp()
+	if err := <-result; err == nil || !strings.Contains(err.Error(), "3 lines are not written") {
 		t.Errorf("Shutdown returned %v, want that 3 lines are not written", err)
 	}
 	if got := collector.logBodies(); len(got) != 3 {

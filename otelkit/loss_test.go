@@ -66,6 +66,7 @@ func TestWhatIsLeftWhenTheTimeForShutdownIsOverIsCounted(t *testing.T) {
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
 		t.Run(protocol, func(t *testing.T) {
 			r := newFaultyReceiver(t, protocol, hangs)
+			exportsEnd(t, time.Hour)
 			kit, out := start(t, otelkit.Config{Endpoint: r.url, Protocol: protocol, ShutdownTimeout: time.Hour})
 			const placed = 1000 // more than a batch
 			for range placed {
@@ -191,6 +192,7 @@ func TestVariablesSayHowSpansAndRecordsAreBatched(t *testing.T) {
 				t.Setenv(prefix+"_SCHEDULE_DELAY", "3600000")
 				t.Setenv(prefix+"_MAX_QUEUE_SIZE", "3")
 				t.Setenv(prefix+"_MAX_EXPORT_BATCH_SIZE", "1")
+				exportsEnd(t, time.Hour)
 				r := newFaultyReceiver(t, "", hangs)
 				kit, _ := start(t, otelkit.Config{Endpoint: r.url, ShutdownTimeout: time.Millisecond})
 				place(t.Context(), kit)
