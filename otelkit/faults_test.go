@@ -15,7 +15,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/otelkit/kit/internal/patience"
+	"github.com/otelkit/kit/internal/testlimit"
 	"github.com/otelkit/kit/otelkit"
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
@@ -128,7 +128,7 @@ func (o *observed) load(t *testing.T, requests int) {
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx := patience.Context(t)
+	ctx := testlimit.Context(t)
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for !holds() {
@@ -186,6 +186,7 @@ var signals = []otelkit.Signal{otelkit.SignalTraces, otelkit.SignalMetrics, otel
 // recorded, to the item, and the metric, Kit.Loss and the lines say the same.
 func TestAFaultyReceiverCostsTheServiceNothingAndWhatIsLostIsCounted(t *testing.T) {
 	smallQueues(t)
+	var all sync.WaitGroup // not t.Parallel, which lets few begin: most of the time they wait
 	for f, want := range map[fault]otelkit.Cause{
 		none:      "",
 		refuses:   otelkit.CauseUnavailable,
@@ -206,48 +207,50 @@ func TestAFaultyReceiverCostsTheServiceNothingAndWhatIsLostIsCounted(t *testing.
 		for _, protocol := range []string{"http/protobuf", "grpc"} {
 			r := newFaultyReceiver(t, protocol, f)
 			o := newObserved(t, protocol, r)
-			t.Run(fmt.Sprintf("%s/%s", f, protocol), func(t *testing.T) {
-				t.Parallel()
-				requests := 400
-				if f == none {
-					requests = queueSize // that all fits, were the machine as slow as it may
-				}
-				o.load(t, 8) // so that there are metrics to flush
-				flushed := make(chan struct{})
-				go func() {
-					defer close(flushed)
-					// An export whose whole time went by before its first try tells of no
-					// cause but that: then there is another.
-					for ended := false; !ended; ended = f == none || lost(o.kit, otelkit.SignalMetrics, want) > 0 {
-						_ = o.kit.ForceFlush(context.Background())
+			all.Go(func() {
+				t.Run(fmt.Sprintf("%s/%s", f, protocol), func(t *testing.T) {
+					requests := 400
+					if f == none {
+						requests = queueSize // that all fits, were the machine as slow as it may
 					}
-				}()
-				o.load(t, requests-8)
-				for _, signal := range signals {
-					until(t, fmt.Sprintf("%s are lost", signal), func() bool { return f == none || lost(o.kit, signal, want) > 0 })
-				}
-				// Each waiting or exported item has one text; a collected one may have
-				// been looked at a moment ago.
-				until(t, "no more is in memory than the queues hold", func() bool {
-					runtime.GC()
-					return o.live.Load() <= 2*(queueSize+batchSize)
+					o.load(t, 8) // so that there are metrics to flush
+					flushed := make(chan struct{})
+					go func() {
+						defer close(flushed)
+						// An export whose whole time went by before its first try tells of no
+						// cause but that: then there is another.
+						for ended := false; !ended; ended = f == none || lost(o.kit, otelkit.SignalMetrics, want) > 0 {
+							_ = o.kit.ForceFlush(context.Background())
+						}
+					}()
+					o.load(t, requests-8)
+					for _, signal := range signals {
+						until(t, fmt.Sprintf("%s are lost", signal), func() bool { return f == none || lost(o.kit, signal, want) > 0 })
+					}
+					// Each waiting or exported item has one text; a collected one may have
+					// been looked at a moment ago.
+					until(t, "no more is in memory than the queues hold", func() bool {
+						runtime.GC()
+						return o.live.Load() <= 2*(queueSize+batchSize)
+					})
+					<-flushed
+					r.heal()
+					until(t, "the receiver is back", func() bool { return o.kit.ForceFlush(t.Context()) == nil })
+					if err := o.kit.Shutdown(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					o.check(t)
+					if f == none && len(o.kit.Loss()) > 0 {
+						t.Errorf("a loss is counted though all arrived: %v", o.kit.Loss())
+					}
+					if f == hangs && (lost(o.kit, otelkit.SignalTraces, otelkit.CauseQueueFull) == 0 || lost(o.kit, otelkit.SignalLogs, otelkit.CauseQueueFull) == 0) {
+						t.Errorf("the queues were never full: %v", o.kit.Loss())
+					}
 				})
-				<-flushed
-				r.heal()
-				until(t, "the receiver is back", func() bool { return o.kit.ForceFlush(t.Context()) == nil })
-				if err := o.kit.Shutdown(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				o.check(t)
-				if f == none && len(o.kit.Loss()) > 0 {
-					t.Errorf("a loss is counted though all arrived: %v", o.kit.Loss())
-				}
-				if f == hangs && (lost(o.kit, otelkit.SignalTraces, otelkit.CauseQueueFull) == 0 || lost(o.kit, otelkit.SignalLogs, otelkit.CauseQueueFull) == 0) {
-					t.Errorf("the queues were never full: %v", o.kit.Loss())
-				}
 			})
 		}
 	}
+	all.Wait()
 }
 
 // check compares what was recorded with what arrived and what was lost, when all is

@@ -6,12 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/otelkit/kit/internal/reserved"
 	"github.com/otelkit/kit/otelkit"
 	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
@@ -66,7 +65,7 @@ func newFaultyReceiver(t *testing.T, protocol string, f fault) *faultyReceiver {
 		lost:    map[otelkit.LostAttrs]int64{},
 		conns:   map[string]net.Conn{},
 	}
-	address, listen := reserve(t)
+	address, listen := reserved.Port(t)
 	r.url = "http://" + address
 	r.open = sync.OnceFunc(func() {
 		serve, stop := r.serveHTTP()
@@ -86,32 +85,6 @@ func newFaultyReceiver(t *testing.T, protocol string, f fault) *faultyReceiver {
 		r.open()
 	}
 	return r
-}
-
-// reserve takes an address on which connections are refused until listen is called.
-func reserve(t *testing.T) (address string, listen func() net.Listener) {
-	t.Helper()
-	fail := func(err error) {
-		if err != nil {
-			t.Helper()
-			t.Fatal("reserving a port:", err)
-		}
-	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	fail(err)
-	syscall.CloseOnExec(fd)
-	file := os.NewFile(uintptr(fd), "reserved port")
-	t.Cleanup(func() { _ = file.Close() })
-	fail(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	bound, err := syscall.Getsockname(fd)
-	fail(err)
-	tcp := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: bound.(*syscall.SockaddrInet4).Port}
-	return tcp.String(), func() net.Listener {
-		fail(syscall.Listen(fd, 128))
-		listener, err := net.FileListener(file)
-		fail(err)
-		return listener
-	}
 }
 
 // heal ends the fault.

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelkit/kit/internal/reserved"
 	"github.com/otelkit/kit/otelkit"
 	"github.com/otelkit/kit/otelkit/exemplar"
 	"github.com/otelkit/kit/otelkit/logs"
@@ -577,7 +578,7 @@ func TestShutdownConcurrentSafe(t *testing.T) {
 
 // The SDK hands each failed export to the global error handler, which prints it.
 func TestAnAbsentCollectorIsOneLineForEachCause(t *testing.T) {
-	address, _ := reserve(t) // a port that was closed may be another program's by now
+	address, _ := reserved.Port(t)
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")
 	t.Setenv("OTEL_LOGS_EXPORTER", "none")
 	kit, out := start(t, otelkit.Config{Endpoint: "http://" + address})

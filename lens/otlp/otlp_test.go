@@ -267,7 +267,7 @@ func TestGRPCCountsWhatItTurnsAway(t *testing.T) {
 	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); sink.refusals() == "" && time.Now().Before(deadline); {
+	for sink.refusals() == "" {
 		<-tick.C // the server counts after it has answered
 	}
 	if got := sink.refusals(); got != "logs: unreadable request" {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/otelkit/kit/internal/patience"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
+	"github.com/otelkit/kit/internal/testlimit"
 	"github.com/otelkit/kit/otelkit/health"
 	"github.com/redis/go-redis/v9"
 )
@@ -290,7 +290,7 @@ func until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	ctx := patience.Context(t)
+	ctx := testlimit.Context(t)
 	for !condition() {
 		select {
 		case <-tick.C:

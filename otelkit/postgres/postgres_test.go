@@ -3,6 +3,7 @@
 package postgres_test
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"runtime"
@@ -25,10 +26,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Runner{M: m}) }
 
-// open opens a pool of a fresh database, which ends with the test.
+// open opens a pool of a fresh database, which ends with the test. Connections may take
+// the time that a slow machine needs.
 func open(t *testing.T, kit *otelkittest.Kit, cfg postgres.Config) *pgxpool.Pool {
 	t.Helper()
 	cfg.URL, cfg.Kit, cfg.Name = pgtest.URL(t), kit, "orders"
+	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, time.Minute)
 	pool, err := postgres.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

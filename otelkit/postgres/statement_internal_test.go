@@ -15,7 +15,7 @@ func TestStatementsAreReadOnce(t *testing.T) {
 	if c.of("select * from orders") != first {
 		t.Error("it was read again")
 	}
-	if n := testing.AllocsPerRun(100, func() { c.of("select * from orders") }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { c.of("select * from orders") }); n != 0 {
 		t.Errorf("asking again costs %v allocations, want none", n)
 	}
 }

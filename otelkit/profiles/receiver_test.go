@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
-	"github.com/otelkit/kit/internal/patience"
+	"github.com/otelkit/kit/internal/testlimit"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/profiles"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -215,7 +215,7 @@ func start(t testing.TB, cfg profiles.Config) *profiles.Profiler {
 // until waits for a condition, and fails the test if it does not come about.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx := patience.Context(t)
+	ctx := testlimit.Context(t)
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for !holds() {

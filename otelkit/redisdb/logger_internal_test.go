@@ -38,7 +38,7 @@ func TestAComplaintIsLoggedOnceAMinuteWithHowOftenItCame(t *testing.T) {
 func TestAnOutageIsOneRecordAndNotALineForEachCommand(t *testing.T) {
 	kit := otelkittest.New(t)
 	server := miniredis.RunT(t)
-	client, err := Open(t.Context(), Config{URL: "redis://" + server.Addr(), Kit: kit})
+	client, err := Open(t.Context(), Config{URL: "redis://" + server.Addr(), Kit: kit, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

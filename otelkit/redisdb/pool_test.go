@@ -46,7 +46,7 @@ func TestAClosedClientIsNotObservedForEver(t *testing.T) {
 	kit := otelkittest.New(t)
 	server := miniredis.RunT(t)
 	func() {
-		client, err := redisdb.Open(t.Context(), redisdb.Config{URL: "redis://" + server.Addr(), Kit: kit})
+		client, err := redisdb.Open(t.Context(), redisdb.Config{URL: "redis://" + server.Addr(), Kit: kit, Timeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestACommandTellsHowLongItWaitedForItsConnection(t *testing.T) {
 
 func TestAWaitInVainIsAnErrorOfTheCommand(t *testing.T) {
 	kit := otelkittest.New(t)
-	client, _ := open(t, kit, redisdb.Config{PoolSize: 1})
+	client, _ := open(t, kit, redisdb.Config{PoolSize: 1, Timeout: 5 * time.Second})
 	defer hold(t, client).Close()
 	dbclienttest.Request(t, kit, func(ctx context.Context) { client.Get(ctx, "key") })
 	kit.Span("GET").HasStatus(codes.Error).Has(semconv.ErrorTypeKey.String("pool_timeout"))

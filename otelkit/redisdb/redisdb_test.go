@@ -1,6 +1,7 @@
 package redisdb_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -22,10 +23,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open opens a client of a server of its own, both of which end with the test.
+// open opens a client of a server of its own, both of which end with the test. Unless
+// the test is about it, commands have the time that a slow machine may take.
 func open(t *testing.T, kit *otelkittest.Kit, cfg redisdb.Config) (*redis.Client, *miniredis.Miniredis) {
 	t.Helper()
 	server := miniredis.RunT(t)
+	cfg.Timeout = cmp.Or(cfg.Timeout, time.Minute)
 	cfg.URL, cfg.Kit, cfg.Name = "redis://"+server.Addr()+"/1", kit, "cache"
 	client, err := redisdb.Open(t.Context(), cfg)
 	if err != nil {

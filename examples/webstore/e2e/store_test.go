@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/internal/child"
-	"github.com/otelkit/kit/internal/patience"
+	"github.com/otelkit/kit/internal/testlimit"
 )
 
 // binaries is the folder with webstore and lens, built once for all tests.
@@ -109,7 +109,7 @@ func stop(p *child.Process) { p.Stop(context.Background(), time.Minute, syscall.
 // What does not come is told by try's last error.
 func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
-	ctx := patience.Context(t)
+	ctx := testlimit.Context(t)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

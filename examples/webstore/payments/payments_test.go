@@ -24,6 +24,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/paymentprovider"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
+	"github.com/otelkit/kit/internal/testlimit"
 	"github.com/otelkit/kit/otelkit/otelkittest"
 )
 
@@ -339,8 +340,7 @@ func TestAnAnswerThatIsLostIsAskedForAgainAndChargedOnce(t *testing.T) {
 // eventually waits until try succeeds: a machine under load is slow.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := testlimit.Context(t)
 	for {
 		err := try()
 		if err == nil {

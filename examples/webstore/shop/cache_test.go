@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/otelkit/kit/internal/patience"
+	"github.com/otelkit/kit/internal/testlimit"
 	goredis "github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
 
@@ -107,7 +107,7 @@ func TestARedisThatComesLaterIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer redis.Close()
-	ctx := patience.Context(t)
+	ctx := testlimit.Context(t)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for f.lookups("catalogue", "hit") == 0 {

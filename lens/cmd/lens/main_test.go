@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/otelkit/kit/internal/testlimit"
 )
 
 // asLens makes the test binary run as the command: the process that the tests
@@ -205,12 +207,11 @@ func (p *process) get(t *testing.T, path string) string {
 // wait waits for the end and returns the exit status.
 func (p *process) wait(t *testing.T) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := testlimit.Context(t)
 	defer context.AfterFunc(ctx, func() { p.Process.Kill() })()
 	p.Wait()
 	if ctx.Err() != nil {
-		t.Fatal("lens did not end within 20 s")
+		t.Fatal("waited in vain until lens ends")
 	}
 	return p.ProcessState.ExitCode()
 }

@@ -21,7 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/otelkit/kit/internal/patience"
+	"github.com/otelkit/kit/internal/testlimit"
 )
 
 // The program under test, built by TestMain.
@@ -197,7 +197,7 @@ func (p *process) String() string {
 // last one.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	ctx := patience.Context(t)
+	ctx := testlimit.Context(t)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

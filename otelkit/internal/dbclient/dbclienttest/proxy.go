@@ -1,6 +1,7 @@
 package dbclienttest
 
 import (
+	"github.com/otelkit/kit/internal/reserved"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -83,15 +84,11 @@ func (p *Proxy) pipe(to, from net.Conn) {
 // listens, at the other nobody answers.
 func Unreachable(t *testing.T) (closed, silent string) {
 	t.Helper()
-	var sockets [2]net.Listener
-	for i := range sockets {
-		socket, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = socket.Close() })
-		sockets[i] = socket
+	silence, err := net.Listen("tcp", "127.0.0.1:0") // whose connections nobody serves
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = sockets[0].Close()
-	return sockets[0].Addr().String(), sockets[1].Addr().String()
+	t.Cleanup(func() { _ = silence.Close() })
+	closed, _ = reserved.Port(t)
+	return closed, silence.Addr().String()
 }

@@ -1,10 +1,10 @@
-// Package patience has tests wait for what other goroutines and processes do.
+// Package testlimit has tests wait for what other goroutines and processes do.
 //
 // How long that takes is no property of what is tested: a machine may be busy for
 // minutes. So the one limit is that of the test binary (go test -timeout), less what a
 // test needs to say what it has waited for in vain:
 //
-//	ctx := patience.Context(t)
+//	ctx := testlimit.Context(t)
 //	for !holds() {
 //		select {
 //		case <-ctx.Done():
@@ -12,7 +12,7 @@
 //		case <-tick.C:
 //		}
 //	}
-package patience
+package testlimit
 
 import (
 	"context"
