@@ -1,11 +1,12 @@
 package dbclienttest
 
 import (
-	"github.com/otelkit/kit/internal/reserved"
 	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/otelkit/kit/internal/reserved"
 )
 
 // Proxy stands before a database and can become a black hole, as a network does
