@@ -158,22 +158,6 @@ func otelkit(l *ratelimit.Limiter) decide {
 	}
 }
 
-// roomy is a limit that lets everything pass.
-func roomy(lease int) ratelimit.Limit {
-	return ratelimit.Limit{Name: "api", Rate: high, Per: time.Minute, Lease: lease}
-}
-
-// warm makes decisions until the leases of the keys are as large as they become.
-func warm(b *testing.B, decide decide, keys []string, lease int) {
-	for _, key := range keys {
-		for range 2 * lease {
-			if allowed, err := decide(key); !allowed {
-				b.Fatalf("not allowed, error %v", err)
-			}
-		}
-	}
-}
-
 // One decision that lets pass: on a real server and in this process, by one caller and by
 // many at once, about one key and about a thousand, without leases and with.
 func BenchmarkDecision(b *testing.B) {
