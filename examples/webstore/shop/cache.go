@@ -14,10 +14,14 @@ import (
 	"github.com/otelkit/kit/otelkit/redisdb"
 )
 
-const (
-	cacheWait = 50 * time.Millisecond // that a request waits for Redis at most
-	cacheRest = time.Second           // that nobody asks Redis after it has failed
-)
+// cachePatience is how long who asks the cache waits.
+type cachePatience struct {
+	connection time.Duration // for one, and for each of its answers, at most; 0 means redisdb's own
+	wait       time.Duration // that a request waits for Redis at most
+	rest       time.Duration // that nobody asks Redis after it has failed
+}
+
+var usualCachePatience = cachePatience{wait: 50 * time.Millisecond, rest: time.Second}
 
 // cache keeps in Redis what PostgreSQL need not be asked for each time.
 //
@@ -27,6 +31,7 @@ const (
 type cache struct {
 	log *slog.Logger
 	off bool // there is no Redis
+	cachePatience
 
 	client     atomic.Pointer[redis.Client] // nil keeps nothing
 	stop       context.CancelFunc           // of the connecting
@@ -39,9 +44,9 @@ type cache struct {
 
 // openCache connects to Redis. That Redis is away is no error: it is connected
 // to once it is there. Without a URL the cache keeps nothing.
-func openCache(ctx context.Context, url string, kit telemetryKit) (*cache, error) {
+func openCache(ctx context.Context, url string, patience cachePatience, kit telemetryKit) (*cache, error) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &cache{log: kit.Logger(), off: url == "", stop: stop}
+	c := &cache{log: kit.Logger(), off: url == "", cachePatience: patience, stop: stop}
 	if c.off {
 		return c, nil
 	}
@@ -50,7 +55,7 @@ func openCache(ctx context.Context, url string, kit telemetryKit) (*cache, error
 		return nil, errors.New("shop: this is no URL of Redis, such as redis://:password@127.0.0.1:6379/0")
 	}
 	connect := func() bool {
-		client, err := redisdb.Open(ctx, redisdb.Config{URL: url, Kit: kit})
+		client, err := redisdb.Open(ctx, redisdb.Config{URL: url, Timeout: patience.connection, Kit: kit})
 		if err == nil {
 			c.client.Store(client)
 		}
@@ -63,7 +68,7 @@ func openCache(ctx context.Context, url string, kit telemetryKit) (*cache, error
 		return c, nil
 	}
 	c.connecting.Go(func() {
-		tick := time.NewTicker(cacheRest)
+		tick := time.NewTicker(c.rest)
 		defer tick.Stop()
 		for {
 			select {
@@ -135,7 +140,7 @@ func (c *cache) ask(ctx context.Context, do func(context.Context, *redis.Client)
 	if client == nil || c.rests() {
 		return errResting
 	}
-	bounded, cancel := context.WithTimeout(ctx, cacheWait)
+	bounded, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
 	err := do(bounded, client)
 	if ctx.Err() != nil {
@@ -156,7 +161,7 @@ func (c *cache) note(ctx context.Context, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		c.restsTo = time.Now().Add(cacheRest)
+		c.restsTo = time.Now().Add(c.rest)
 	}
 	if c.away == (err != nil) {
 		return

@@ -62,7 +62,10 @@ func TestWithoutRedisTheDatabaseAnswersAndOneLineIsLogged(t *testing.T) {
 
 func TestARedisThatHangsHoldsUpOneRequestOnly(t *testing.T) {
 	redis := miniredis.RunT(t)
-	f := start(t, withRedis(redis))
+	f := start(t, func(cfg *Config) {
+		withRedis(redis)(cfg)
+		cfg.cachePatience.wait, cfg.cachePatience.rest = usualCachePatience.wait, time.Hour
+	})
 	// A client whose server takes connections and never answers.
 	hanging, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,7 +88,7 @@ func TestARedisThatHangsHoldsUpOneRequestOnly(t *testing.T) {
 		want(t, status, answer, http.StatusOK, "")
 	}
 	if n := asked.Load(); n != 1 {
-		t.Errorf("Redis was asked %d times, want once: it rests for a second", n)
+		t.Errorf("Redis was asked %d times, want once: then it rests", n)
 	}
 	if n := f.lookups("catalogue", "unavailable"); n != 5 {
 		t.Errorf("%v lookups without answer counted, want 5", n)
@@ -124,7 +127,7 @@ func TestARedisThatComesLaterIsUsed(t *testing.T) {
 }
 
 func TestAURLThatIsNoneIsRefusedWithoutItsPassword(t *testing.T) {
-	_, err := openCache(t.Context(), "redis://:secret%zz@host", otelkittest.New(t))
+	_, err := openCache(t.Context(), "redis://:secret%zz@host", usualCachePatience, otelkittest.New(t))
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v, want an error without the password", err)
 	}

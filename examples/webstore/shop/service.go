@@ -20,6 +20,7 @@
 package shop
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -62,6 +63,8 @@ type Config struct {
 	LatencyScale float64           // multiplies the simulated work; 0 means none
 	Version      string            // service.version
 	Ready        func(addr string) // called once it takes connections; may be nil
+
+	cachePatience cachePatience // 0 means usualCachePatience; tests have more
 }
 
 // telemetryKit is what the service needs of a *otelkit.Kit.
@@ -132,7 +135,7 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 	if err != nil {
 		return nil, nil, err
 	}
-	cache, err := openCache(ctx, cfg.RedisURL, kit)
+	cache, err := openCache(ctx, cfg.RedisURL, cmp.Or(cfg.cachePatience, usualCachePatience), kit)
 	if err != nil {
 		pool.Close()
 		return nil, nil, err

@@ -78,9 +78,13 @@ func (f *fixture) untilReadyIs(want int) {
 	}
 }
 
-// withRedis has the service use a Redis of the test's.
+// withRedis has the service use a Redis of the test's, with the patience that a slow
+// machine needs.
 func withRedis(redis *miniredis.Miniredis) func(*Config) {
-	return func(cfg *Config) { cfg.RedisURL = "redis://" + redis.Addr() }
+	return func(cfg *Config) {
+		cfg.RedisURL = "redis://" + redis.Addr()
+		cfg.cachePatience = cachePatience{connection: time.Minute, wait: time.Minute, rest: usualCachePatience.rest}
+	}
 }
 
 // do makes a request and returns the answer's status and JSON object.
