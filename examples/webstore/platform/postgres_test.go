@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/otelkit/kit/examples/webstore/platform"
+	"github.com/otelkit/kit/internal/reserved"
 )
 
 func startPostgres(t *testing.T, cfg platform.PostgresConfig) *platform.Postgres {
@@ -91,7 +92,7 @@ func TestDatabaseURLRulesOutAServerOfOurOwn(t *testing.T) {
 }
 
 func TestADatabaseURLThatDoesNotWorkIsExplainedWithoutItsPassword(t *testing.T) {
-	closed := closedPort(t)
+	closed, _ := reserved.Port(t)
 	tests := map[string]struct {
 		url  string
 		want []string
@@ -120,7 +121,7 @@ func TestADatabaseThatTheServerDoesNotHaveIsNamed(t *testing.T) {
 	wantError(t, err, `database "nope" does not exist`)
 }
 
-// closedPort is an address on which nobody listens.
+// closedPort is an address that can be listened on.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

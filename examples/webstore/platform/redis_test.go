@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/otelkit/kit/examples/webstore/platform"
+	"github.com/otelkit/kit/internal/reserved"
 )
 
 func startRedis(t *testing.T, cfg platform.RedisConfig) *platform.Redis {
@@ -240,7 +241,7 @@ func TestRedisURLRulesOutAServerOfOurOwn(t *testing.T) {
 func TestARedisURLThatDoesNotWorkIsExplainedWithoutItsPassword(t *testing.T) {
 	theirs := startRedis(t, platform.RedisConfig{Dir: openDir(t, tempDir(t))})
 	host := strings.SplitN(theirs.URL, "@", 2)[1]
-	closed := closedPort(t)
+	closed, _ := reserved.Port(t)
 	for name, test := range map[string]struct {
 		url  string
 		want []string
