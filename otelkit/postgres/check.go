@@ -26,8 +26,12 @@ const checkTimeout = time.Second
 // measured calls, but for the connection that it takes and, if need be, waits
 // for.
 func Check(pool *pgxpool.Pool) func(context.Context) error {
+	return check(pool, checkTimeout)
+}
+
+func check(pool *pgxpool.Pool, atMost time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		ctx, cancel := context.WithTimeout(ctx, atMost)
 		defer cancel()
 		deadline, _ := ctx.Deadline()
 		patience, stop := context.WithTimeout(ctx, time.Until(deadline)/2)

@@ -154,7 +154,7 @@ func TestACheckPassesWhenThePoolIsBusy(t *testing.T) {
 	}()
 	dbclienttest.Until(func() bool { return pending.Value() == 1 })
 	checked := make(chan error)
-	go func() { checked <- postgres.Check(pool)(t.Context()) }()
+	go func() { checked <- postgres.CheckAtMost(pool, 8*time.Second)(t.Context()) }()
 	dbclienttest.Until(func() bool { return pending.Value() == 2 })
 	held.Release()
 	if err := <-acquired; err != nil {

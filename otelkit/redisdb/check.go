@@ -25,8 +25,12 @@ const checkTimeout = time.Second
 //
 // It ends with its context, after a second at the latest. It is measured as a PING.
 func Check(client *redis.Client) func(context.Context) error {
+	return check(client, checkTimeout)
+}
+
+func check(client *redis.Client, atMost time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		ctx, cancel := context.WithTimeout(ctx, atMost)
 		defer cancel()
 		before := client.PoolStats().Hits
 		err := client.Ping(ctx).Err()

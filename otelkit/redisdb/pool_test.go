@@ -127,7 +127,7 @@ func TestACheckPassesWhenThePoolIsBusy(t *testing.T) {
 	}()
 	dbclienttest.Until(func() bool { return pending.Value() == 1 })
 	checked := make(chan error)
-	go func() { checked <- redisdb.Check(client)(t.Context()) }()
+	go func() { checked <- redisdb.CheckAtMost(client, 4*time.Second)(t.Context()) }()
 	dbclienttest.Until(func() bool { return pending.Value() == 2 })
 	held.Close()
 	if err := <-acquired; err != nil {
