@@ -50,7 +50,7 @@ func instances(t *testing.T, b backend, n int, cfg ratelimit.Config) []*ratelimi
 
 func TestWithLeasesNoMoreThanTheStatedOvershootPasses(t *testing.T) {
 	redisBackends(t, func(t *testing.T, b backend) {
-		for _, tt := range []struct{ lease, atOnce, steps int }{{0, 1, 3000}, {8, 1, 3000}, {8, 12, 500}} {
+		for _, tt := range []struct{ lease, atOnce, steps int }{{0, 1, 1500}, {8, 1, 3000}, {8, 12, 200}} {
 			limit := ratelimit.Limit{Name: "api", Rate: 20, Per: 10 * time.Minute, Burst: 40, Lease: tt.lease}
 			clock := newClock()
 			start := clock.now
