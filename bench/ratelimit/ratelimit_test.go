@@ -10,6 +10,11 @@
 // What a busy machine adds and takes away from one second to the next is more than some of
 // the differences. So both are asked by turns of 5 ms, and the times are the medians of
 // the turns. Bytes and allocations are from as many decisions as -benchtime says.
+//
+// A core with nothing to do sleeps, and in a virtual machine takes 30 µs to wake, more
+// than what is measured. One caller who waits for Redis lets both cores sleep, more so
+// the less it computes: on an idle machine its decision takes 67 µs with otelkit, and 27
+// to 65 µs with redis_rate. So processes of the lowest priority keep the cores awake.
 package ratelimit_test
 
 import (
@@ -19,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -58,6 +64,7 @@ func server(b *testing.B) *redis.Options {
 		server.Wait()
 		os.RemoveAll(dir)
 	})
+	keepAwake(b)
 	options := &redis.Options{Network: "unix", Addr: socket, ContextTimeoutEnabled: true}
 	c := client(b, options)
 	for c.Ping(b.Context()).Err() != nil {
@@ -66,6 +73,21 @@ func server(b *testing.B) *redis.Options {
 		}
 	}
 	return options
+}
+
+// keepAwake keeps the cores from sleeping until the benchmark ends, or this process does.
+func keepAwake(b *testing.B) {
+	b.Helper()
+	for range runtime.NumCPU() {
+		idle := exec.Command("nice", "-n", "19", "sh", "-c", "while kill -0 $PPID; do :; done")
+		if err := idle.Start(); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			idle.Process.Kill()
+			idle.Wait()
+		})
+	}
 }
 
 // inProcess is the options of a client of a miniredis, whose time is spent on its Lua.
