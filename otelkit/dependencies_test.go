@@ -46,8 +46,8 @@ func packages(t *testing.T, dir, pattern string) []listed {
 func TestDependencyRule(t *testing.T) {
 	t.Parallel()
 	allowed := map[string][]string{
-		"otelkit":                                  {"otelkit/metrics", "otelkit/logs", "otelkit/exemplar", "otelkit/internal/spelling"},
-		"otelkit/configfile":                       {"otelkit", "otelkit/exemplar", "otelkit/internal/spelling"},
+		"otelkit":                                  {"otelkit/metrics", "otelkit/logs", "otelkit/exemplar", "internal/spelling"},
+		"otelkit/configfile":                       {"otelkit", "otelkit/exemplar", "internal/spelling"},
 		"otelkit/metrics":                          {},
 		"otelkit/exemplar":                         {},
 		"otelkit/otelkittest":                      {"otelkit/metrics", "otelkit/logs"},
@@ -70,7 +70,7 @@ func TestDependencyRule(t *testing.T) {
 		"otelkit/internal/httpnames":               {"otelkit/metrics"},
 		"otelkit/internal/httpnames/httpnamestest": {"otelkit/metrics"},
 		"otelkit/internal/environment":             {"otelkit"},
-		"otelkit/internal/spelling":                {},
+		"internal/spelling":                        {},
 	}
 	for _, p := range packages(t, "..", "./...") {
 		path := strings.TrimPrefix(p.ImportPath, module)

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otelkit/kit/internal/spelling"
 	"github.com/otelkit/kit/otelkit/exemplar"
-	"github.com/otelkit/kit/otelkit/internal/spelling"
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"

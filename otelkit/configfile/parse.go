@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/otelkit/kit/otelkit/internal/spelling"
+	"github.com/otelkit/kit/internal/spelling"
 	"go.opentelemetry.io/contrib/otelconf"
 	"go.yaml.in/yaml/v3"
 )

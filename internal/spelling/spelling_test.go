@@ -3,7 +3,7 @@ package spelling_test
 import (
 	"testing"
 
-	"github.com/otelkit/kit/otelkit/internal/spelling"
+	"github.com/otelkit/kit/internal/spelling"
 )
 
 func TestNearestIsWithinTwoSlips(t *testing.T) {
