@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
@@ -83,7 +84,7 @@ func (s *shop) getProducts(w http.ResponseWriter, r *http.Request) error {
 		Market   telemetry.Market `json:"country"`
 		Currency string           `json:"currency"`
 		Products []Product        `json:"products"`
-	}{market, currencies[market].code, products})
+	}{market, money.Currency(market), products})
 }
 
 func (s *shop) getProduct(w http.ResponseWriter, r *http.Request) error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/examples/webstore/latency"
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -15,15 +16,15 @@ type Line struct {
 	ProductID   int64            `json:"product_id"`
 	ProductName string           `json:"product_name"`
 	Market      telemetry.Market `json:"country"`
-	Price       Money            `json:"price"`
+	Price       money.Money      `json:"price"`
 	Quantity    int              `json:"quantity"`
-	Subtotal    Money            `json:"subtotal"`
+	Subtotal    money.Money      `json:"subtotal"`
 }
 
 // Cart is what a user wants to buy.
 type Cart struct {
-	Lines  []Line  `json:"items"`
-	Totals []Money `json:"totals"` // one of each currency in the cart
+	Lines  []Line        `json:"items"`
+	Totals []money.Money `json:"totals"` // one of each currency in the cart
 }
 
 // maxQuantity is the most of one product that a cart holds.
@@ -60,13 +61,13 @@ func (s *shop) cart(ctx context.Context, user int64, m telemetry.Market) (Cart, 
 	if err != nil {
 		return Cart{}, err
 	}
-	cart := Cart{Lines: []Line{}, Totals: []Money{}}
+	cart := Cart{Lines: []Line{}, Totals: []money.Money{}}
 	at := map[string]int{} // of each currency in Totals
 	for _, line := range lines {
 		currency := line.Subtotal.Currency
 		if _, ok := at[currency]; !ok {
 			at[currency] = len(cart.Totals)
-			cart.Totals = append(cart.Totals, Money{Currency: currency})
+			cart.Totals = append(cart.Totals, money.Money{Currency: currency})
 		}
 		cart.Totals[at[currency]].Amount += line.Subtotal.Amount
 		cart.Lines = append(cart.Lines, line)

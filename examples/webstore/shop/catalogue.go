@@ -5,16 +5,17 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
 // Product is something that is sold, as it is sold in one market.
 type Product struct {
-	ID       int64  `json:"id"`
-	Name     string `json:"name"`
-	Category string `json:"category"`
-	Price    Money  `json:"price"`
-	Stock    int    `json:"stock"`
+	ID       int64       `json:"id"`
+	Name     string      `json:"name"`
+	Category string      `json:"category"`
+	Price    money.Money `json:"price"`
+	Stock    int         `json:"stock"`
 }
 
 // catalogueTTL is how old a list of products may be, its stock included.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/latency"
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -33,7 +34,7 @@ type Order struct {
 	Status    Status                  `json:"status"`
 	Market    telemetry.Market        `json:"country"`
 	Method    telemetry.PaymentMethod `json:"payment_method"`
-	Total     Money                   `json:"total"`
+	Total     money.Money             `json:"total"`
 	ChargeID  string                  `json:"payment_transaction_id,omitempty"` // the payment provider's, once paid
 	CreatedAt time.Time               `json:"created_at"`
 	Lines     []OrderLine             `json:"items"`
@@ -41,11 +42,11 @@ type Order struct {
 
 // OrderLine is a product at the name and price of when it was ordered.
 type OrderLine struct {
-	ProductID   int64  `json:"product_id"`
-	ProductName string `json:"product_name"`
-	Price       Money  `json:"price"`
-	Quantity    int    `json:"quantity"`
-	Subtotal    Money  `json:"subtotal"`
+	ProductID   int64       `json:"product_id"`
+	ProductName string      `json:"product_name"`
+	Price       money.Money `json:"price"`
+	Quantity    int         `json:"quantity"`
+	Subtotal    money.Money `json:"subtotal"`
 }
 
 // checkout is a user's wish to buy what is in the cart.
@@ -118,7 +119,7 @@ func (s *shop) checkout(ctx context.Context, c checkout) (Order, error) {
 	level := slog.LevelInfo
 	switch outcome {
 	case telemetry.CheckoutCompleted, telemetry.CheckoutDelayed:
-		telemetry.CheckoutAmount.Record(ctx, dollars(c.market, order.Total.Amount), telemetry.SaleAttrs{Market: c.market, Method: c.method})
+		telemetry.CheckoutAmount.Record(ctx, money.Dollars(c.market, order.Total.Amount), telemetry.SaleAttrs{Market: c.market, Method: c.method})
 	case telemetry.CheckoutUnavailable:
 		level = slog.LevelWarn
 		span.SetStatus(codes.Error, err.Error())

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -44,7 +45,7 @@ func (s *store) product(ctx context.Context, m telemetry.Market, id int64) (Prod
 func scanProduct(row pgx.Row, m telemetry.Market) (Product, error) {
 	var p Product
 	err := row.Scan(&p.ID, &p.Name, &p.Category, &p.Stock, &p.Price.Amount)
-	p.Price = price(m, p.Price.Amount)
+	p.Price = money.Price(m, p.Price.Amount)
 	return p, err
 }
 
@@ -107,8 +108,8 @@ func scanLine(row pgx.Row) (Line, error) {
 	var l Line
 	var amount int64
 	err := row.Scan(&l.ID, &l.Market, &l.ProductID, &l.ProductName, &amount, &l.Quantity)
-	l.Price = price(l.Market, amount)
-	l.Subtotal = l.Price.times(l.Quantity)
+	l.Price = money.Price(l.Market, amount)
+	l.Subtotal = l.Price.Times(l.Quantity)
 	return l, err
 }
 

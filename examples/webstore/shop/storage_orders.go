@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/otelkit/kit/examples/webstore/money"
 )
 
 // recentOrders is how many orders a user is shown.
@@ -58,8 +60,8 @@ func freeLines(ctx context.Context, tx pgx.Tx, c checkout) ([]freeLine, error) {
 	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (freeLine, error) {
 		var l freeLine
 		err := row.Scan(&l.id, &l.ProductID, &l.ProductName, &l.Price.Amount, &l.Quantity, &l.stock)
-		l.Price = price(c.market, l.Price.Amount)
-		l.Subtotal = l.Price.times(l.Quantity)
+		l.Price = money.Price(c.market, l.Price.Amount)
+		l.Subtotal = l.Price.Times(l.Quantity)
 		return l, err
 	})
 	if err != nil {
@@ -92,7 +94,7 @@ func noLines(ctx context.Context, tx pgx.Tx, c checkout) error {
 }
 
 func insertOrder(ctx context.Context, tx pgx.Tx, c checkout, lines []freeLine) (Order, error) {
-	order := Order{Status: StatusPending, Market: c.market, Method: c.method, Total: price(c.market, 0)}
+	order := Order{Status: StatusPending, Market: c.market, Method: c.method, Total: money.Price(c.market, 0)}
 	var ids, products, prices []int64
 	var names []string
 	var quantities []int
@@ -259,11 +261,11 @@ func readOrders(ctx context.Context, q querier, where string, args ...any) ([]Or
 		&l.ProductID, &l.ProductName, &cost, &l.Quantity,
 	}, func() error {
 		if n := len(orders); n == 0 || orders[n-1].ID != o.ID {
-			o.Total = price(o.Market, total)
+			o.Total = money.Price(o.Market, total)
 			orders = append(orders, o)
 		}
-		l.Price = price(o.Market, cost)
-		l.Subtotal = l.Price.times(l.Quantity)
+		l.Price = money.Price(o.Market, cost)
+		l.Subtotal = l.Price.Times(l.Quantity)
 		last := &orders[len(orders)-1]
 		last.Lines = append(last.Lines, l)
 		return nil
