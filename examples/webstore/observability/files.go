@@ -36,13 +36,30 @@ type File struct {
 func Files() ([]File, error) {
 	rules, rulesErr := ruleFiles()
 	specs, specsErr := specFiles()
-	overview, overviewErr := dashboards.Grafana(Overview(), "")
-	if err := errors.Join(rulesErr, specsErr, overviewErr); err != nil {
+	boards, boardsErr := dashboardFiles()
+	if err := errors.Join(rulesErr, specsErr, boardsErr); err != nil {
 		return nil, err
 	}
-	files := append(slices.Concat(rules, specs), File{DashboardsDir + "/" + overviewUID + ".json", overview})
+	files := slices.Concat(rules, specs, boards)
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files, nil
+}
+
+// Dashboards is every dashboard of the store.
+func Dashboards() []dashboards.Dashboard {
+	return []dashboards.Dashboard{Overview(), Business()}
+}
+
+// dashboardFiles are the dashboards for Grafana, and for lens.
+func dashboardFiles() ([]File, error) {
+	var files []File
+	var errs []error
+	for _, d := range Dashboards() {
+		data, err := dashboards.Grafana(d, "")
+		files = append(files, File{DashboardsDir + "/" + d.UID + ".json", data})
+		errs = append(errs, err)
+	}
+	return files, errors.Join(errs...)
 }
 
 // ruleFiles are the rules, their tests and the runbooks.

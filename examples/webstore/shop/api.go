@@ -106,7 +106,9 @@ func (s *shop) getProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	telemetry.ProductViews.Add(r.Context(), 1, telemetry.MarketAttrs{Market: market})
+	telemetry.ProductViews.Add(r.Context(), 1, telemetry.ProductViewAttrs{
+		Market: market, Category: telemetry.Category(product.Category), Product: strconv.FormatInt(product.ID, 10),
+	})
 	return jsonhttp.Encode(w, http.StatusOK, product)
 }
 

@@ -34,6 +34,28 @@ type PaymentDurationAttrs struct {
 	Outcome PaymentOutcome `attr:"webstore.payment.outcome"`
 }
 
+// CancellationOutcome is what a request to cancel a payment led to.
+type CancellationOutcome string
+
+// The outcomes.
+const (
+	CancellationVoided      CancellationOutcome = "voided"      // no money was taken, and none will be
+	CancellationRefunded    CancellationOutcome = "refunded"    // it was given back
+	CancellationUnavailable CancellationOutcome = "unavailable" // the provider did not answer: it is asked again
+	CancellationFailed      CancellationOutcome = "failed"      // our fault
+)
+
+// Values is every outcome.
+func (CancellationOutcome) Values() []CancellationOutcome {
+	return []CancellationOutcome{CancellationVoided, CancellationRefunded, CancellationUnavailable, CancellationFailed}
+}
+
+// PaymentCancellationAttrs tells one series of cancellations from another.
+type PaymentCancellationAttrs struct {
+	Market  Market              `attr:"webstore.market"`
+	Outcome CancellationOutcome `attr:"webstore.payment.cancellation"`
+}
+
 var (
 	// PaymentRequests counts requests for a payment. A replay, which changes
 	// nothing, is not one.
@@ -50,6 +72,21 @@ var (
 		Unit:    "s",
 		Help:    "Time that a payment took, all attempts at the provider included.",
 		Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10},
+	})
+
+	// PaymentAmount is what was paid.
+	PaymentAmount = metrics.NewHistogram[SaleAttrs](Payments, metrics.Definition{
+		Name:    "webstore.payment.amount",
+		Unit:    "{USD}",
+		Help:    "Value of each authorised payment in US dollars, converted by a fixed table.",
+		Buckets: []float64{10, 25, 50, 100, 200, 350, 500, 750, 1000, 1500, 2500, 5000, 10000},
+	})
+
+	// PaymentCancellations counts payments that were cancelled.
+	PaymentCancellations = metrics.NewCounter[PaymentCancellationAttrs](Payments, metrics.Definition{
+		Name: "webstore.payment.cancellations",
+		Unit: "{cancellation}",
+		Help: "Requests to cancel a payment, by what became of the money.",
 	})
 
 	// PaymentReplays counts the repetitions that idempotency made harmless.

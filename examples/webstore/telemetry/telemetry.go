@@ -9,23 +9,31 @@
 //	})
 //
 // Each service has a catalog, to be given to otelkit.Start: [Shop] to main,
-// [Payments] to payments. What every service has alike (requests, calls,
+// [Payments] to payments, [Promotions] to promotions, and [Faults] to all of them. What every service has alike (requests, calls,
 // queries) is defined by the packages of otelkit that measure it.
 //
 // Attributes are closed sets. Who shopped, from where and for what is on spans
 // and in logs, never here.
 package telemetry
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/otelkit/kit/otelkit/metrics"
+)
 
 // Namespace is the service.namespace of the store's services.
 const Namespace = "webstore"
 
 // The service.name of each service that has telemetry.
 const (
-	MainService     = "main"
-	PaymentsService = "payments"
+	MainService       = "main"
+	PaymentsService   = "payments"
+	PromotionsService = "promotions"
 )
+
+// Catalogs is every catalog of the store.
+func Catalogs() []*metrics.Catalog { return []*metrics.Catalog{Shop, Payments, Promotions, Faults} }
 
 // Market is where a shopper shops.
 type Market string
