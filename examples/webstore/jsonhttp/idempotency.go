@@ -27,15 +27,21 @@ var KeyReused = &Problem{
 // not send it again, which is all that a key is for.
 func IdempotencyKey(r *http.Request) (string, error) {
 	keys := r.Header.Values(keyHeader)
-	if len(keys) != 1 || keys[0] == "" || len(keys[0]) > maxKey {
+	if len(keys) != 1 || !ValidKey(keys[0]) {
 		return "", MissingKey
 	}
-	for _, c := range []byte(keys[0]) {
+	return keys[0], nil
+}
+
+// ValidKey reports whether IdempotencyKey can return key: of any other there is nothing
+// to be known.
+func ValidKey(key string) bool {
+	for _, c := range []byte(key) {
 		if c < '!' || c > '~' {
-			return "", MissingKey
+			return false
 		}
 	}
-	return keys[0], nil
+	return key != "" && len(key) <= maxKey
 }
 
 // SetIdempotencyKey makes r one that may be repeated.

@@ -1,0 +1,26 @@
+package promotions
+
+import (
+	"context"
+	"time"
+)
+
+// renewalInterval is the time between two looks at the coupons of a demo, which is
+// never to run out of them for long.
+const renewalInterval = 10 * time.Second
+
+// renew gives coupons that run low further uses, until ctx is done.
+func (p *promotions) renew(ctx context.Context) {
+	tick := time.NewTicker(renewalInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := p.store.renew(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "coupons were not renewed", "error", err.Error())
+		}
+	}
+}
