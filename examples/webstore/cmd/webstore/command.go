@@ -25,6 +25,7 @@ var commands = []command{
 	{"up", "run the whole store with its telemetry, until ^C", upHelp, prepareUp},
 	{"serve main", "run the shop's API", serveHelp, prepareMain},
 	{"serve payments", "run the service that takes payments", serveHelp, preparePayments},
+	{"serve promotions", "run the service that makes orders cheaper", serveHelp, preparePromotions},
 	{"serve payment-provider", "run the third party that moves the money", "", preparePaymentProvider},
 	{"traffic", "send shoppers through a running store", trafficHelp, prepareTraffic},
 	{"version", "say which version this is", "", prepareVersion},

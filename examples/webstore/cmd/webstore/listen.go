@@ -15,7 +15,7 @@ import (
 
 // listen is the addresses that the parts of the store listen on.
 type listen struct {
-	main, payments, provider             string
+	main, payments, promotions, provider string
 	lens, prometheus, otlpGRPC, otlpHTTP string
 }
 
@@ -29,6 +29,7 @@ func (l *listen) ports() []port {
 	return []port{
 		{&l.main, "main-addr", "127.0.0.1:8000", "main"},
 		{&l.payments, "payments-addr", "127.0.0.1:8081", "payments"},
+		{&l.promotions, "promotions-addr", "127.0.0.1:8082", "promotions"},
 		{&l.provider, "payment-provider-addr", "127.0.0.1:8091", "payment-provider"},
 		{&l.lens, "lens-addr", "127.0.0.1:3000", "lens"},
 		{&l.prometheus, "prometheus-addr", "127.0.0.1:9090", "lens, Prometheus API"},
@@ -63,6 +64,7 @@ func (u *up) settle() (addresses, error) {
 	return addresses{
 		Main:            urlOf(u.listen.main),
 		Payments:        urlOf(u.listen.payments),
+		Promotions:      urlOf(u.listen.promotions),
 		PaymentProvider: cmp.Or(u.providerURL, urlOf(u.listen.provider)),
 		Lens:            urlOf(u.listen.lens),
 		Prometheus:      urlOf(u.listen.prometheus),
@@ -103,6 +105,7 @@ func pickPort(addr string, taken map[string]bool) string {
 type addresses struct {
 	Main            string `json:"main"`
 	Payments        string `json:"payments"`
+	Promotions      string `json:"promotions"`
 	PaymentProvider string `json:"payment-provider"`
 	Lens            string `json:"lens"`
 	Prometheus      string `json:"prometheus"`

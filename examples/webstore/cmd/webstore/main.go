@@ -11,6 +11,7 @@
 //	webstore up ── PostgreSQL (a process), Redis (in this process)
 //	   ├── lens                            takes the telemetry and shows it
 //	   ├── webstore serve payment-provider
+//	   ├── webstore serve promotions
 //	   ├── webstore serve payments
 //	   ├── webstore serve main
 //	   └── webstore traffic

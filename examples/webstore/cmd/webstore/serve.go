@@ -7,6 +7,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/paymentprovider"
 	"github.com/otelkit/kit/examples/webstore/payments"
 	"github.com/otelkit/kit/examples/webstore/platform"
+	"github.com/otelkit/kit/examples/webstore/promotions"
 	"github.com/otelkit/kit/examples/webstore/shop"
 )
 
@@ -52,6 +53,24 @@ func preparePayments(f *flags) func(context.Context, io.Writer, io.Writer) error
 		}
 		cfg.LatencyScale = *latency
 		return payments.Run(ctx, cfg)
+	}
+}
+
+func preparePromotions(f *flags) func(context.Context, io.Writer, io.Writer) error {
+	cfg := promotions.Config{Version: currentVersion()}
+	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:8082", "`address` to listen on")
+	f.databaseURL(&cfg.DatabaseURL, "`URL` of PostgreSQL, required")
+	f.BoolVar(&cfg.DemoData, "demo-data", false, "give coupons that run low further uses")
+	latency := f.latencyScale()
+	return func(ctx context.Context, _, _ io.Writer) error {
+		if err := required(f, "database-url"); err != nil {
+			return err
+		}
+		if err := checkAddr(promotionsPart, cfg.Addr); err != nil {
+			return err
+		}
+		cfg.LatencyScale = *latency
+		return promotions.Run(ctx, cfg)
 	}
 }
 

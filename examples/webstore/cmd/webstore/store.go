@@ -19,13 +19,14 @@ import (
 
 // The names of the parts: of their log files, and in errors.
 const (
-	postgresPart = "postgres"
-	redisPart    = "redis"
-	lensPart     = "lens"
-	providerPart = "payment-provider"
-	paymentsPart = "payments"
-	mainPart     = "main"
-	trafficPart  = "traffic"
+	postgresPart   = "postgres"
+	redisPart      = "redis"
+	lensPart       = "lens"
+	providerPart   = "payment-provider"
+	paymentsPart   = "payments"
+	promotionsPart = "promotions"
+	mainPart       = "main"
+	trafficPart    = "traffic"
 )
 
 // store is the parts of a run of `webstore up`.
@@ -70,7 +71,7 @@ func (s *store) start(ctx context.Context) (err error) {
 	// first, so that nobody's telemetry or request goes nowhere.
 	s.parts = platform.NewSupervisor(s.dir)
 	s.atEnd(func() error { return s.parts.Stop(context.Background()) })
-	children := []platform.Child{s.lensChild(), s.paymentsChild(), s.mainChild()}
+	children := []platform.Child{s.lensChild(), s.promotionsChild(), s.paymentsChild(), s.mainChild()}
 	if s.providerURL == "" {
 		children = slices.Insert(children, 1, s.providerChild())
 	}
@@ -168,6 +169,21 @@ func (s *store) paymentsChild() platform.Child {
 		},
 		Env:   append(s.telemetryEnv(telemetry.PaymentsService), "DATABASE_URL="+s.database.URL),
 		Ready: platform.HTTPReady(s.at.Payments + "/healthz/ready"),
+	})
+}
+
+func (s *store) promotionsChild() platform.Child {
+	return s.child(platform.Child{
+		Name: promotionsPart,
+		Path: s.self,
+		Args: []string{
+			"serve", "promotions",
+			"--addr", s.listen.promotions,
+			"--demo-data=" + strconv.FormatBool(s.demoData),
+			"--latency-scale", decimal(*s.latencyScale),
+		},
+		Env:   append(s.telemetryEnv(telemetry.PromotionsService), "DATABASE_URL="+s.database.URL),
+		Ready: platform.HTTPReady(s.at.Promotions + "/healthz/ready"),
 	})
 }
 

@@ -15,7 +15,7 @@ func TestWrongUsageIsOneLineAndStatus2(t *testing.T) {
 		"no command":         {"", "", "begin with webstore up"},
 		"unknown command":    {"", "pay", `no command "pay"; see webstore help`},
 		"misspelt command":   {"", "trafic", `did you mean "traffic"?`},
-		"no role":            {"", "serve", "serve what? There are main, payments, payment-provider"},
+		"no role":            {"", "serve", "serve what? There are main, payments, promotions, payment-provider"},
 		"misspelt role":      {"", "serve payment", `did you mean "payments"?`},
 		"unknown flag":       {"", "up --colour", "up has no flag --colour; see webstore help up"},
 		"misspelt flag":      {"", "up --trafic off", `did you mean "traffic"?`},
