@@ -19,7 +19,7 @@ func (w nowhere) WriteHeader(int)             {}
 // probed returns the handlers of a checker that has results.
 func probed(t testing.TB, c *health.Checker) map[string]http.Handler {
 	until(t, "ready", func() bool { return get(c.Ready()).Code == http.StatusOK })
-	return map[string]http.Handler{"live": c.Live(), "startup": c.Startup(), "ready": c.Ready(), "details": c.Details()}
+	return map[string]http.Handler{"live": c.Live(), "startup": c.Startup(), "ready": c.Ready(), "overview": c.Overview(), "details": c.Details()}
 }
 
 // What the handler of a probe costs, that of Details with four checks included.

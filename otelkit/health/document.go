@@ -67,6 +67,21 @@ func (c *Checker) documentOf(r Report) document {
 	return d
 }
 
+// withoutErrors returns a copy that holds no output.
+func (d document) withoutErrors() document {
+	d.Output = ""
+	checks := make(map[string][]component, len(d.Checks))
+	for name, list := range d.Checks {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].Output = ""
+		}
+		checks[name] = list
+	}
+	d.Checks = checks
+	return d
+}
+
 func componentOf(r CheckReport) component {
 	c := component{
 		ComponentType:     r.Layer.componentType(),

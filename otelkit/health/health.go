@@ -36,9 +36,10 @@
 // Answers have the form of draft-inadarei-api-health-check-06
 // (application/health+json). The three probes tell the state and nothing else,
 // so that strangers may ask. [Checker.Details] tells the checks, their layers,
-// errors and what they affect, and is for whoever operates the service. Errors
-// have secrets blacked out, there and in the log: those that Config lists for
-// certain, others where they look like passwords, tokens or keys.
+// errors and what they affect, and is for whoever operates the service;
+// [Checker.Overview] tells the same without the errors. Errors have secrets
+// blacked out, there and in the log: those that Config lists for certain, others
+// where they look like passwords, tokens or keys.
 //
 // At the end, call [Checker.Drain], give the load balancer the time to see it,
 // and only then stop taking connections. The package does not do that wait: how

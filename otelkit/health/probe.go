@@ -9,10 +9,11 @@ import (
 // snapshot is everything that probes and reports tell, made when a result
 // arrives and never changed.
 type snapshot struct {
-	report  Report
-	startup answer
-	ready   answer
-	details answer
+	report   Report
+	startup  answer
+	ready    answer
+	overview answer
+	details  answer
 
 	// After expires there should have been further results of critical checks.
 	// There is something wrong with this process then, and stale is what holds.
@@ -47,11 +48,13 @@ func (c *Checker) snapshotOf(r Report, started bool) *snapshot {
 	if started {
 		startup = Pass
 	}
+	details := c.documentOf(r)
 	return &snapshot{
-		report:  r,
-		startup: newAnswer(startup, document{Status: startup, Notes: r.notes()[:1]}),
-		ready:   newAnswer(r.State.Status(), document{Status: r.State.Status(), Notes: r.notes()[:1]}),
-		details: newAnswer(r.State.Status(), c.documentOf(r)),
+		report:   r,
+		startup:  newAnswer(startup, document{Status: startup, Notes: r.notes()[:1]}),
+		ready:    newAnswer(r.State.Status(), document{Status: r.State.Status(), Notes: r.notes()[:1]}),
+		overview: newAnswer(r.State.Status(), details.withoutErrors()),
+		details:  newAnswer(r.State.Status(), details),
 	}
 }
 
@@ -95,6 +98,14 @@ func (c *Checker) Startup() http.Handler {
 // answer tells the state and no more, so that anybody may ask.
 func (c *Checker) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { c.current().ready.send(w) })
+}
+
+// Overview returns a handler that answers as Ready does and tells which checks
+// there are, how each stands and how long it took, but none of their errors,
+// which may hold addresses: for callers who may know what a service is made of,
+// and no more.
+func (c *Checker) Overview() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { c.current().overview.send(w) })
 }
 
 // Details returns a handler that answers as Ready does and tells everything

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,6 +227,27 @@ func TestProbesTellStrangersTheStateOnly(t *testing.T) {
 			if got := get(test.probe).Body.String(); got != test.want+"\n" {
 				t.Errorf("%s answers %s, want %s", name, got, test.want)
 			}
+		}
+	})
+}
+
+func TestTheOverviewTellsEverythingButErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shop{}
+		s.postgres.set(errAway)
+		c := s.start(t)
+		after(time.Second)
+		overview, details := get(c.Overview()), get(c.Details())
+		if overview.Code != details.Code || strings.Contains(overview.Body.String(), errAway.Error()) {
+			t.Errorf("the overview answers %d %s", overview.Code, overview.Body)
+		}
+		want := decode(t, details.Body.String())
+		delete(want, "output")
+		for _, check := range want["checks"].(map[string]any) {
+			delete(check.([]any)[0].(map[string]any), "output")
+		}
+		if got := decode(t, overview.Body.String()); !reflect.DeepEqual(got, want) {
+			t.Errorf("the overview is\n%v, want\n%v", got, want)
 		}
 	})
 }

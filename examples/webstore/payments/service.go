@@ -15,7 +15,7 @@
 //
 //	POST /payments         take a payment, or learn what became of it
 //	GET  /payments/{key}   learn what became of it
-//	GET  /healthz/live, /healthz/startup, /healthz/ready
+//	GET  /healthz, /healthz/live, /healthz/startup, /healthz/ready
 //
 // The outcomes are 200 for a payment that is authorised, the problem
 // payment_declined (402) and the problem provider_unavailable (503), after

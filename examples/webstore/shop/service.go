@@ -10,7 +10,7 @@
 //	POST   /orders/checkout            also /checkout; needs an Idempotency-Key
 //	GET    /orders                     one's latest
 //	GET    /orders/{id}
-//	GET    /healthz/live, /healthz/startup, /healthz/ready
+//	GET    /healthz, /healthz/live, /healthz/startup, /healthz/ready
 //
 // Each market has its own currency, prices and assortment, and its own part of
 // a cart. Money is in minor units everywhere.
