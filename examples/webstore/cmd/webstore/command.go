@@ -16,19 +16,23 @@ type command struct {
 	does string // what, on one line
 	more string // what help adds; may be empty
 
+	// misuse is the exit status when the command line is wrong; 0 means 2.
+	misuse int
+
 	// prepare declares the flags and returns what runs once they are set.
 	prepare func(*flags) func(ctx context.Context, out, errs io.Writer) error
 }
 
 // commands is every command but help, in the order that help lists them.
 var commands = []command{
-	{"up", "run the whole store with its telemetry, until ^C", upHelp, prepareUp},
-	{"serve main", "run the shop's API", serveHelp, prepareMain},
-	{"serve payments", "run the service that takes payments", serveHelp, preparePayments},
-	{"serve promotions", "run the service that makes orders cheaper", serveHelp, preparePromotions},
-	{"serve payment-provider", "run the third party that moves the money", "", preparePaymentProvider},
-	{"traffic", "send shoppers through a running store", trafficHelp, prepareTraffic},
-	{"version", "say which version this is", "", prepareVersion},
+	{name: "up", does: "run the whole store with its telemetry, until ^C", more: upHelp, prepare: prepareUp},
+	{name: "serve main", does: "run the shop's API", more: serveHelp, prepare: prepareMain},
+	{name: "serve payments", does: "run the service that takes payments", more: serveHelp, prepare: preparePayments},
+	{name: "serve promotions", does: "run the service that makes orders cheaper", more: serveHelp, prepare: preparePromotions},
+	{name: "serve payment-provider", does: "run the third party that moves the money", prepare: preparePaymentProvider},
+	{name: "traffic", does: "send shoppers through a running store", more: trafficHelp, prepare: prepareTraffic},
+	{name: "health", does: "tell how the parts of a running store are", more: healthHelp, prepare: prepareHealth, misuse: exitUsage},
+	{name: "version", does: "say which version this is", prepare: prepareVersion},
 }
 
 // usageError is a command line that cannot be understood.
@@ -61,9 +65,9 @@ func execute(ctx context.Context, args []string, out, errs io.Writer) error {
 	case errors.Is(err, flag.ErrHelp):
 		return helpOn(c, out)
 	case err != nil:
-		return err
+		return misused(err, c.misuse)
 	}
-	return action(ctx, out, errs)
+	return misused(action(ctx, out, errs), c.misuse)
 }
 
 // find returns the command that the first one or two arguments name, and the

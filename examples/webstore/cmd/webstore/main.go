@@ -4,6 +4,7 @@
 //	webstore up                    everything, each service a process of its own
 //	webstore serve main            one service, in this process
 //	webstore traffic --users 50    shoppers
+//	webstore health                how the parts of a running store are
 //	webstore help up               what a command can do
 //
 // What up runs:
@@ -19,7 +20,8 @@
 // Every flag can be given by the environment: --main-addr as
 // WEBSTORE_MAIN_ADDR. The exit status is 0 when all went well, also after ^C, 2
 // when the command line is wrong, and 1 for anything else; an error is one line
-// that says what to do.
+// that says what to do. What health found out is told by statuses of its own: see
+// webstore help health.
 package main
 
 import (
@@ -52,7 +54,13 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(errs, "webstore:", describe(err))
+	if message := describe(err); message != "" {
+		fmt.Fprintln(errs, "webstore:", message)
+	}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.status
+	}
 	var wrong *usageError
 	if errors.As(err, &wrong) {
 		return 2
