@@ -34,14 +34,14 @@ func TestHealthTellsByItsStatusHowTheStoreIs(t *testing.T) {
 		status int
 		says   string
 	}{
-		"the datastores are there":           {[]string{"--layer", "1"}, 0, "healthy: 2 of 2 parts are well"},
-		"quiet while all is well":            {[]string{"--layer", "1", "--quiet"}, 0, ""},
-		"quiet as JSON":                      {[]string{"--layer", "1", "--quiet", "--json"}, 0, ""},
-		"a third party is away":              {[]string{"--layer", "4"}, 1, "payment-provider is unhealthy"},
-		"quiet when something is away":       {[]string{"--quiet"}, 1, "payment-provider is unhealthy"},
-		"no metrics can be asked for":        {[]string{"--layer", "2"}, 1, "main-telemetry is unknown"},
-		"payments is away":                   {[]string{"--payments-url", "http://127.0.0.1:1"}, 2, "payments is unhealthy"},
-		"payments is away, and not asked":    {[]string{"--payments-url", "off", "--layer", "1"}, 0, "healthy"},
+		"the datastores are there":            {[]string{"--layer", "1"}, 0, "healthy: 2 of 2 parts are well"},
+		"quiet while all is well":             {[]string{"--layer", "1", "--quiet"}, 0, ""},
+		"quiet as JSON":                       {[]string{"--layer", "1", "--quiet", "--json"}, 0, ""},
+		"a third party is away":               {[]string{"--layer", "4"}, 1, "payment-provider is unhealthy"},
+		"quiet when something is away":        {[]string{"--quiet"}, 1, "payment-provider is unhealthy"},
+		"no metrics can be asked for":         {[]string{"--layer", "2"}, 1, "main-telemetry is unknown"},
+		"payments is away":                    {[]string{"--payments-url", "http://127.0.0.1:1"}, 2, "payments is unhealthy"},
+		"payments is away, and not asked":     {[]string{"--payments-url", "off", "--layer", "1"}, 0, "healthy"},
 		"payments is away, told to a program": {[]string{"--payments-url", "http://127.0.0.1:1", "--json"}, 2, `"overall_status": "unhealthy"`},
 	} {
 		t.Run(name, func(t *testing.T) {
