@@ -1,99 +1,87 @@
 package paymentprovider
 
 import (
-	"encoding/json"
 	"net/http"
-	"time"
-)
 
-// maxBody is the most bytes that a request's body may have.
-const maxBody = 64 << 10
+	"github.com/otelkit/kit/examples/webstore/thirdparty"
+)
 
 // Handler is the provider's API. Of cfg it does not use Addr and Ready.
 func Handler(cfg Config) http.Handler {
-	a := &api{ledger: newLedger(cfg.FailureScale, cfg.Seed), latencyScale: cfg.LatencyScale}
+	party := thirdparty.New(cfg, Behaviours)
+	a := &api{party: party, ledger: newLedger(party.ID)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", a.health)
+	mux.HandleFunc("GET /health", thirdparty.Health)
 	mux.HandleFunc("POST /v1/charges", a.charge)
+	mux.HandleFunc("POST /v1/voids", a.void)
 	mux.HandleFunc("GET /v1/charges", a.list)
 	mux.HandleFunc("GET /v1/charges/{id}", a.get)
+	mux.HandleFunc("GET /v1/charges/by-key/{key}", a.byKey)
 	mux.HandleFunc("POST /v1/charges/{id}/refund", a.refund)
 	return mux
 }
 
 type api struct {
-	ledger       *ledger
-	latencyScale float64
-}
-
-func (a *api) health(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]string{"status": "healthy"})
+	party  *thirdparty.Party
+	ledger *ledger
 }
 
 func (a *api) charge(w http.ResponseWriter, r *http.Request) {
-	key := r.Header.Get("Idempotency-Key")
-	if key == "" {
-		fail(w, http.StatusBadRequest, "bad_request", "Idempotency-Key header is missing")
+	key, ok := thirdparty.Key(w, r)
+	if !ok {
 		return
 	}
 	var order Order
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&order); err != nil {
-		fail(w, http.StatusBadRequest, "bad_request", "Body is not a charge in JSON")
+	if !thirdparty.Decode(w, r, &order) {
 		return
 	}
 	if order.Amount <= 0 || len(order.Currency) != 3 {
-		fail(w, http.StatusBadRequest, "bad_request", "Amount has to be positive and currency an ISO 4217 code")
+		thirdparty.BadRequest("Amount has to be positive and currency an ISO 4217 code").Write(w)
 		return
 	}
-	// As with a real one, the money is taken before the answer is on its way:
-	// a caller that does not wait has paid all the same.
-	charge, failure, reused := a.ledger.charge(key, order, time.Now().UTC())
-	behaviour, ok := Markets[order.Country]
-	if !ok {
-		behaviour = Elsewhere
-	}
-	if _, err := behaviour.Latency.Wait(r.Context(), a.latencyScale); err != nil {
-		return // nobody is there to be answered
-	}
-	switch {
-	case reused:
-		fail(w, http.StatusConflict, "idempotency_key_reused", "Idempotency-Key came with another charge before")
-	case failure != nil:
-		fail(w, failure.Status, failure.Code, failure.Message)
-	default:
-		answer(w, http.StatusCreated, charge)
-	}
+	a.party.Do(w, r, order.Country, func(refusal *thirdparty.Failure) thirdparty.Reply {
+		charge, failure := a.ledger.charge(key, order, refusal)
+		return reply(http.StatusCreated, charge, failure)
+	})
 }
 
-func (a *api) list(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"charges": a.ledger.list()})
-}
-
-func (a *api) get(w http.ResponseWriter, r *http.Request) {
-	charge, ok := a.ledger.get(r.PathValue("id"))
+func (a *api) void(w http.ResponseWriter, r *http.Request) {
+	key, ok := thirdparty.Key(w, r)
 	if !ok {
-		fail(w, http.StatusNotFound, "charge_not_found", "No such charge")
 		return
 	}
-	answer(w, http.StatusOK, charge)
+	a.party.Do(w, r, "", func(*thirdparty.Failure) thirdparty.Reply {
+		return thirdparty.Reply{Status: http.StatusOK, Body: a.ledger.void(key)}
+	})
 }
 
 func (a *api) refund(w http.ResponseWriter, r *http.Request) {
-	charge, ok := a.ledger.refund(r.PathValue("id"))
-	if !ok {
-		fail(w, http.StatusNotFound, "charge_not_found", "No such charge")
-		return
+	a.party.Do(w, r, "", func(*thirdparty.Failure) thirdparty.Reply {
+		charge, failure := a.ledger.refund(r.PathValue("id"))
+		return reply(http.StatusOK, charge, failure)
+	})
+}
+
+func (a *api) byKey(w http.ResponseWriter, r *http.Request) {
+	a.party.Do(w, r, "", func(*thirdparty.Failure) thirdparty.Reply {
+		charge, failure := a.ledger.byKey(r.PathValue("key"))
+		return reply(http.StatusOK, charge, failure)
+	})
+}
+
+func (a *api) get(w http.ResponseWriter, r *http.Request) {
+	charge, failure := a.ledger.get(r.PathValue("id"))
+	reply(http.StatusOK, charge, failure).Write(w)
+}
+
+func (a *api) list(w http.ResponseWriter, _ *http.Request) {
+	thirdparty.Reply{Status: http.StatusOK, Body: map[string]any{"charges": a.ledger.list()}}.Write(w)
+}
+
+// reply is the answer to what gave a charge or failed.
+func reply(status int, charge Charge, failure *thirdparty.Failure) thirdparty.Reply {
+	if failure != nil {
+		return failure.Reply()
 	}
-	answer(w, http.StatusOK, charge)
-}
-
-// fail answers with an error of the provider's own form.
-func fail(w http.ResponseWriter, status int, code, message string) {
-	answer(w, status, map[string]string{"status": "failed", "code": code, "error": message})
-}
-
-func answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // an error means that the caller has gone
+	return thirdparty.Reply{Status: status, Body: charge}
 }

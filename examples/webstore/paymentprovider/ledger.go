@@ -1,16 +1,12 @@
 package paymentprovider
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"slices"
+	"net/http"
 	"sync"
 	"time"
-)
 
-// mostKeys is how many keys are remembered with what became of them; of more,
-// the oldest are forgotten.
-const mostKeys = 100_000
+	"github.com/otelkit/kit/examples/webstore/thirdparty"
+)
 
 // Charge is money taken.
 type Charge struct {
@@ -32,128 +28,138 @@ type Order struct {
 	Method   string `json:"payment_method"`
 }
 
-// ledger is the provider's memory. It is safe for concurrent use.
-type ledger struct {
-	failureScale float64
-
-	mu      sync.Mutex
-	rand    *rand.Rand
-	results map[string]*result // by idempotency key
-	keys    []string           // of results, oldest first
-	charges []*Charge          // of results, oldest first
-	number  int                // of the charges ever made
+// Void is what became of the money of a key for which none is to be kept.
+type Void struct {
+	ChargeID string `json:"charge_id"` // empty if nothing was taken
+	Refunded bool   `json:"refunded"`
 }
 
-// result is what became of a key: a charge, or a refusal that stands.
+// What is wrong with a call in itself.
+var (
+	keyReused = &thirdparty.Failure{Status: http.StatusConflict, Code: "idempotency_key_reused", Message: "Idempotency-Key came with another charge before", Final: true}
+	voided    = &thirdparty.Failure{Status: http.StatusConflict, Code: "voided", Message: "Idempotency-Key was voided; nothing will be charged for it", Final: true}
+	notFound  = &thirdparty.Failure{Status: http.StatusNotFound, Code: "charge_not_found", Message: "No such charge", Final: true}
+)
+
+// ledger is the provider's memory. It is safe for concurrent use: what becomes of a
+// key is decided under its lock, so that of two calls with one key at the same
+// time the second finds what the first did.
+type ledger struct {
+	newID func(prefix string) string
+
+	mu      sync.Mutex
+	results thirdparty.Memory[*result] // by idempotency key
+	charges map[string]*Charge         // of results, by id
+}
+
+// result is what became of a key: a charge, or a refusal that stands, or neither if
+// it was voided first. A void may follow either.
 type result struct {
 	order   Order
 	charge  *Charge
-	refusal *Failure
+	refusal *thirdparty.Failure
+	voided  bool
 }
 
-func newLedger(failureScale float64, seed uint64) *ledger {
-	return &ledger{
-		failureScale: failureScale,
-		rand:         rand.New(rand.NewPCG(seed, seed)),
-		results:      map[string]*result{},
-	}
+func newLedger(newID func(prefix string) string) *ledger {
+	return &ledger{newID: newID, charges: map[string]*Charge{}}
 }
 
-// charge takes money once for a key. It returns a charge or a failure, or
-// reports that the key came with another order before. The decision is taken
-// under the lock: of two calls with one key at the same time, the second gets
-// the first's charge.
-func (l *ledger) charge(key string, order Order, now time.Time) (charge Charge, failure *Failure, reused bool) {
+// charge takes money once for a key. It returns the charge or why there is none. A
+// refusal is for a key that is new: it stands from then on.
+func (l *ledger) charge(key string, order Order, refusal *thirdparty.Failure) (Charge, *thirdparty.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before, ok := l.results[key]; ok {
-		if before.order != order {
-			return Charge{}, nil, true
+	if before, ok := l.results.Get(key); ok {
+		switch {
+		case before.voided:
+			return Charge{}, voided
+		case before.order != order:
+			return Charge{}, keyReused
+		case before.refusal != nil:
+			return Charge{}, before.refusal
 		}
-		if before.refusal != nil {
-			return Charge{}, before.refusal, false
-		}
-		return *before.charge, nil, false
+		return *before.charge, nil
 	}
-	if failure := l.draw(order.Country); failure != nil {
-		if failure.Final {
-			l.remember(key, &result{order: order, refusal: failure})
-		}
-		return Charge{}, failure, false
+	if refusal != nil {
+		l.remember(key, &result{order: order, refusal: refusal})
+		return Charge{}, refusal
 	}
-	l.number++
 	made := &Charge{
-		ID:  fmt.Sprintf("TXN-%d-%08x", l.number, l.rand.Uint32()),
+		ID:  l.newID("TXN"),
 		Key: key, Amount: order.Amount, Currency: order.Currency, Country: order.Country, Method: order.Method,
-		CreatedAt: now,
+		CreatedAt: time.Now().UTC(),
 	}
-	l.charges = append(l.charges, made)
+	l.charges[made.ID] = made
 	l.remember(key, &result{order: order, charge: made})
-	return *made, nil, false
+	return *made, nil
+}
+
+// void refunds the charge of a key if there is one, and refuses any that comes
+// later. Doing it again changes nothing.
+func (l *ledger) void(key string) Void {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known, ok := l.results.Get(key)
+	if !ok {
+		known = &result{}
+		l.remember(key, known)
+	}
+	known.voided = true
+	if known.charge == nil {
+		return Void{}
+	}
+	known.charge.Refunded = true
+	return Void{ChargeID: known.charge.ID, Refunded: true}
 }
 
 func (l *ledger) remember(key string, r *result) {
-	l.results[key] = r
-	l.keys = append(l.keys, key)
-	if len(l.keys) <= mostKeys {
-		return
+	if oldest, full := l.results.Put(key, r); full && oldest.charge != nil {
+		delete(l.charges, oldest.charge.ID)
 	}
-	oldest := l.keys[0]
-	l.keys = l.keys[1:]
-	if l.results[oldest].charge != nil {
-		l.charges = l.charges[1:]
-	}
-	delete(l.results, oldest)
-}
-
-// draw decides whether and how a charge fails.
-func (l *ledger) draw(country string) *Failure {
-	behaviour, ok := Markets[country]
-	if !ok {
-		behaviour = Elsewhere
-	}
-	if l.rand.Float64() >= behaviour.Failure*l.failureScale {
-		return nil
-	}
-	return &Failures[l.rand.IntN(len(Failures))]
 }
 
 // refund gives a charge's money back. Doing it again changes nothing.
-func (l *ledger) refund(id string) (Charge, bool) {
+func (l *ledger) refund(id string) (Charge, *thirdparty.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	charge := l.find(id)
-	if charge == nil {
-		return Charge{}, false
+	charge, ok := l.charges[id]
+	if !ok {
+		return Charge{}, notFound
 	}
 	charge.Refunded = true
-	return *charge, true
+	return *charge, nil
 }
 
-func (l *ledger) get(id string) (Charge, bool) {
+func (l *ledger) get(id string) (Charge, *thirdparty.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	charge := l.find(id)
-	if charge == nil {
-		return Charge{}, false
+	charge, ok := l.charges[id]
+	if !ok {
+		return Charge{}, notFound
 	}
-	return *charge, true
+	return *charge, nil
 }
 
-func (l *ledger) find(id string) *Charge {
-	i := slices.IndexFunc(l.charges, func(c *Charge) bool { return c.ID == id })
-	if i < 0 {
-		return nil
+func (l *ledger) byKey(key string) (Charge, *thirdparty.Failure) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known, ok := l.results.Get(key)
+	if !ok || known.charge == nil {
+		return Charge{}, notFound
 	}
-	return l.charges[i]
+	return *known.charge, nil
 }
 
+// list is every charge, oldest first.
 func (l *ledger) list() []Charge {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	list := make([]Charge, len(l.charges))
-	for i, charge := range l.charges {
-		list[i] = *charge
+	list := make([]Charge, 0, len(l.charges))
+	for known := range l.results.All() {
+		if known.charge != nil {
+			list = append(list, *known.charge)
+		}
 	}
 	return list
 }

@@ -36,6 +36,10 @@ func TestWhatCannotRunIsOneLineAndStatus1(t *testing.T) {
 			args: []string{"--ephemeral", "--main-addr", taken.Addr().String()},
 			want: []string{"port " + takenPort + " (main) is taken by", "stop it or pass --main-addr"},
 		},
+		"a third party's port is taken": {
+			args: []string{"--ephemeral", "--inventory-addr", taken.Addr().String()},
+			want: []string{"port " + takenPort + " (inventory) is taken by", "pass --inventory-addr"},
+		},
 		"one of lens's ports is taken": {
 			args: []string{"--ephemeral", "--otlp-grpc-addr", taken.Addr().String()},
 			want: []string{"port " + takenPort, "pass --otlp-grpc-addr"},
@@ -115,8 +119,10 @@ func TestAServiceWhosePortIsTakenSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	p := command(t, nil, "serve", "payment-provider", "--addr", taken.Addr().String()).start()
-	p.refuses("(payment-provider) is taken by", "pass --addr")
+	for _, role := range []string{"payment-provider", "crm", "inventory"} {
+		p := command(t, nil, "serve", role, "--addr", taken.Addr().String()).start()
+		p.refuses("("+role+") is taken by", "pass --addr")
+	}
 }
 
 func TestDamagedDataIsRefusedAndLeftAlone(t *testing.T) {

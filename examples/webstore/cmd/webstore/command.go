@@ -8,6 +8,10 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/otelkit/kit/examples/webstore/crm"
+	"github.com/otelkit/kit/examples/webstore/inventory"
+	"github.com/otelkit/kit/examples/webstore/paymentprovider"
 )
 
 // command is one thing that webstore does.
@@ -29,7 +33,9 @@ var commands = []command{
 	{name: "serve main", does: "run the shop's API", more: serveHelp, prepare: prepareMain},
 	{name: "serve payments", does: "run the service that takes payments", more: serveHelp, prepare: preparePayments},
 	{name: "serve promotions", does: "run the service that makes orders cheaper", more: serveHelp, prepare: preparePromotions},
-	{name: "serve payment-provider", does: "run the third party that moves the money", prepare: preparePaymentProvider},
+	{name: "serve payment-provider", does: "run the third party that moves the money", prepare: thirdParty(providerPart, "127.0.0.1:8091", paymentprovider.Run)},
+	{name: "serve crm", does: "run the third party that knows the customers", prepare: thirdParty(crmPart, "127.0.0.1:8092", crm.Run)},
+	{name: "serve inventory", does: "run the third party that keeps the goods", prepare: thirdParty(inventoryPart, "127.0.0.1:8093", inventory.Run)},
 	{name: "traffic", does: "send shoppers through a running store", more: trafficHelp, prepare: prepareTraffic},
 	{name: "health", does: "tell how the parts of a running store are", more: healthHelp, prepare: prepareHealth, misuse: exitUsage},
 	{name: "version", does: "say which version this is", prepare: prepareVersion},

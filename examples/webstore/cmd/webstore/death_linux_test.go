@@ -10,7 +10,7 @@ import (
 func TestNoProcessOutlivesAnUpThatIsKilledAndItsDataServesTheNext(t *testing.T) {
 	dir := dataDir(t)
 	p, _ := startUp(t, "--data-dir", dir)
-	if len(descendants()) < 6 { // up, postgres, lens, three services, shoppers
+	if len(descendants()) < 9 { // up, postgres, lens, six services, shoppers
 		t.Fatalf("only %v run below this test", descendants())
 	}
 	_ = p.cmd.Process.Kill()

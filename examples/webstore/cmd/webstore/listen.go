@@ -15,7 +15,8 @@ import (
 
 // listen is the addresses that the parts of the store listen on.
 type listen struct {
-	main, payments, promotions, provider string
+	main, payments, promotions           string
+	provider, crm, inventory             string
 	lens, prometheus, otlpGRPC, otlpHTTP string
 }
 
@@ -31,6 +32,8 @@ func (l *listen) ports() []port {
 		{&l.payments, "payments-addr", "127.0.0.1:8081", "payments"},
 		{&l.promotions, "promotions-addr", "127.0.0.1:8082", "promotions"},
 		{&l.provider, "payment-provider-addr", "127.0.0.1:8091", "payment-provider"},
+		{&l.crm, "crm-addr", "127.0.0.1:8092", "crm"},
+		{&l.inventory, "inventory-addr", "127.0.0.1:8093", "inventory"},
 		{&l.lens, "lens-addr", "127.0.0.1:3000", "lens"},
 		{&l.prometheus, "prometheus-addr", "127.0.0.1:9090", "lens, Prometheus API"},
 		{&l.otlpGRPC, "otlp-grpc-addr", "127.0.0.1:4317", "lens, OTLP over gRPC"},
@@ -66,6 +69,8 @@ func (u *up) settle() (addresses, error) {
 		Payments:        urlOf(u.listen.payments),
 		Promotions:      urlOf(u.listen.promotions),
 		PaymentProvider: cmp.Or(u.providerURL, urlOf(u.listen.provider)),
+		CRM:             urlOf(u.listen.crm),
+		Inventory:       urlOf(u.listen.inventory),
 		Lens:            urlOf(u.listen.lens),
 		Prometheus:      urlOf(u.listen.prometheus),
 		OTLPHTTP:        urlOf(u.listen.otlpHTTP),
@@ -107,6 +112,8 @@ type addresses struct {
 	Payments        string `json:"payments"`
 	Promotions      string `json:"promotions"`
 	PaymentProvider string `json:"payment-provider"`
+	CRM             string `json:"crm"`
+	Inventory       string `json:"inventory"`
 	Lens            string `json:"lens"`
 	Prometheus      string `json:"prometheus"`
 	OTLPHTTP        string `json:"otlp-http"`

@@ -11,6 +11,8 @@
 //
 //	webstore up ── PostgreSQL (a process), Redis (in this process)
 //	   ├── lens                            takes the telemetry and shows it
+//	   ├── webstore serve inventory        the third parties
+//	   ├── webstore serve crm
 //	   ├── webstore serve payment-provider
 //	   ├── webstore serve promotions
 //	   ├── webstore serve payments

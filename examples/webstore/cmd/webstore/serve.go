@@ -4,11 +4,11 @@ import (
 	"context"
 	"io"
 
-	"github.com/otelkit/kit/examples/webstore/paymentprovider"
 	"github.com/otelkit/kit/examples/webstore/payments"
 	"github.com/otelkit/kit/examples/webstore/platform"
 	"github.com/otelkit/kit/examples/webstore/promotions"
 	"github.com/otelkit/kit/examples/webstore/shop"
+	"github.com/otelkit/kit/examples/webstore/thirdparty"
 )
 
 const serveHelp = `
@@ -74,17 +74,20 @@ func preparePromotions(f *flags) func(context.Context, io.Writer, io.Writer) err
 	}
 }
 
-func preparePaymentProvider(f *flags) func(context.Context, io.Writer, io.Writer) error {
-	var cfg paymentprovider.Config
-	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:8091", "`address` to listen on")
-	f.Uint64Var(&cfg.Seed, "seed", 1, "`number` that decides which charges fail")
-	latency, failures := f.latencyScale(), f.failureScale()
-	return func(ctx context.Context, _, _ io.Writer) error {
-		if err := checkAddr(providerPart, cfg.Addr); err != nil {
-			return err
+// thirdParty prepares the command that runs one of the third parties.
+func thirdParty(part, addr string, run func(context.Context, thirdparty.Config) error) func(*flags) func(context.Context, io.Writer, io.Writer) error {
+	return func(f *flags) func(context.Context, io.Writer, io.Writer) error {
+		var cfg thirdparty.Config
+		f.StringVar(&cfg.Addr, "addr", addr, "`address` to listen on")
+		f.Uint64Var(&cfg.Seed, "seed", 1, "`number` that decides which calls fail, and how long they take")
+		latency, failures := f.latencyScale(), f.failureScale()
+		return func(ctx context.Context, _, _ io.Writer) error {
+			if err := checkAddr(part, cfg.Addr); err != nil {
+				return err
+			}
+			cfg.LatencyScale, cfg.FailureScale = *latency, *failures
+			return run(ctx, cfg)
 		}
-		cfg.LatencyScale, cfg.FailureScale = *latency, *failures
-		return paymentprovider.Run(ctx, cfg)
 	}
 }
 
@@ -105,7 +108,7 @@ func (f *flags) latencyScale() *float64 {
 }
 
 func (f *flags) failureScale() *float64 {
-	return f.number("failure-scale", 1, "`factor` of the payment provider's failures, 0 for none")
+	return f.number("failure-scale", 1, "`factor` of the third parties' failures, 0 for none")
 }
 
 // checkAddr explains why a service cannot listen, better than its own error

@@ -22,6 +22,8 @@ const (
 	postgresPart   = "postgres"
 	redisPart      = "redis"
 	lensPart       = "lens"
+	inventoryPart  = "inventory"
+	crmPart        = "crm"
 	providerPart   = "payment-provider"
 	paymentsPart   = "payments"
 	promotionsPart = "promotions"
@@ -71,9 +73,16 @@ func (s *store) start(ctx context.Context) (err error) {
 	// first, so that nobody's telemetry or request goes nowhere.
 	s.parts = platform.NewSupervisor(s.dir)
 	s.atEnd(func() error { return s.parts.Stop(context.Background()) })
-	children := []platform.Child{s.lensChild(), s.promotionsChild(), s.paymentsChild(), s.mainChild()}
+	children := []platform.Child{
+		s.lensChild(),
+		s.thirdPartyChild(inventoryPart, s.listen.inventory, s.at.Inventory),
+		s.thirdPartyChild(crmPart, s.listen.crm, s.at.CRM),
+		s.promotionsChild(),
+		s.paymentsChild(),
+		s.mainChild(),
+	}
 	if s.providerURL == "" {
-		children = slices.Insert(children, 1, s.providerChild())
+		children = slices.Insert(children, 1, s.thirdPartyChild(providerPart, s.listen.provider, s.at.PaymentProvider))
 	}
 	if err := s.parts.Start(ctx, children...); err != nil {
 		return err
@@ -142,18 +151,18 @@ func (s *store) lensChild() platform.Child {
 	})
 }
 
-func (s *store) providerChild() platform.Child {
+func (s *store) thirdPartyChild(part, addr, url string) platform.Child {
 	return s.child(platform.Child{
-		Name: providerPart,
+		Name: part,
 		Path: s.self,
 		Args: []string{
-			"serve", "payment-provider",
-			"--addr", s.listen.provider,
+			"serve", part,
+			"--addr", addr,
 			"--seed", strconv.FormatUint(s.seed, 10),
 			"--latency-scale", decimal(*s.latencyScale),
 			"--failure-scale", decimal(*s.failureScale),
 		},
-		Ready: platform.HTTPReady(s.at.PaymentProvider + "/health"),
+		Ready: platform.HTTPReady(url + "/health"),
 	})
 }
 

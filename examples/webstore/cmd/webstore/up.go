@@ -54,7 +54,7 @@ func prepareUp(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	f.StringVar(&u.providerURL, "payment-provider-url", "", "`URL` of a payment provider to use (one that up starts)")
 	f.BoolVar(&u.demoData, "demo-data", true, "have the demo users, with tokens that everybody knows")
 	f.Var(&u.traffic, "traffic", "simulated shoppers' requests per second, at most this `rate`, or off")
-	f.Uint64Var(&u.seed, "seed", 1, "`number` that decides which charges fail and what shoppers do")
+	f.Uint64Var(&u.seed, "seed", 1, "`number` that decides which calls of third parties fail and what shoppers do")
 	u.latencyScale = f.latencyScale()
 	u.failureScale = f.failureScale()
 	u.interval = f.span("metric-interval", 5*time.Second, "`time` between two exports of a service's metrics")

@@ -18,7 +18,8 @@ import (
 
 // freePorts has up take any ports.
 var freePorts = []string{
-	"--main-addr", "127.0.0.1:0", "--payments-addr", "127.0.0.1:0", "--promotions-addr", "127.0.0.1:0", "--payment-provider-addr", "127.0.0.1:0",
+	"--main-addr", "127.0.0.1:0", "--payments-addr", "127.0.0.1:0", "--promotions-addr", "127.0.0.1:0",
+	"--payment-provider-addr", "127.0.0.1:0", "--crm-addr", "127.0.0.1:0", "--inventory-addr", "127.0.0.1:0",
 	"--lens-addr", "127.0.0.1:0", "--prometheus-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--otlp-http-addr", "127.0.0.1:0",
 }
 
@@ -124,14 +125,16 @@ func TestUpRunsTheStoreUntilInterruptedAndKeepsItsData(t *testing.T) {
 		})
 		get(t, at["payments"]+"/healthz/ready")
 		get(t, at["promotions"]+"/healthz/ready")
-		get(t, at["payment-provider"]+"/health")
+		for _, thirdParty := range []string{"payment-provider", "crm", "inventory"} {
+			get(t, at[thirdParty]+"/health")
+		}
 		_ = p.cmd.Process.Signal(syscall.SIGINT)
 		if status := p.status(); status != 0 {
 			t.Errorf("status %d, want 0 of %v", status, p)
 		}
 		p.leftNothingRunning()
 	}
-	for _, name := range []string{"postgres", "lens", "payment-provider", "payments", "promotions", "main", "traffic"} {
+	for _, name := range []string{"postgres", "lens", "inventory", "crm", "payment-provider", "payments", "promotions", "main", "traffic"} {
 		if _, err := os.Stat(filepath.Join(dir, "logs", name+".log")); err != nil {
 			t.Error(err)
 		}
@@ -176,7 +179,7 @@ func TestAPaymentProviderOfOnesOwnIsUsed(t *testing.T) {
 func TestAStartThatIsInterruptedIsAGoodEnd(t *testing.T) {
 	// This lens is never ready, so that after a while up says what is.
 	p := up(t, []string{roleVariable + "=sleepy lens"}, "--ephemeral").start()
-	p.says("starting; this time it takes longer", "postgres ", "redis ", "payment-provider ", "payments ", "promotions ", "main ")
+	p.says("starting; this time it takes longer", "postgres ", "redis ", "inventory ", "crm ", "payment-provider ", "payments ", "promotions ", "main ")
 	_ = p.cmd.Process.Signal(syscall.SIGINT)
 	if status := p.status(); status != 0 || p.out.String() != "" || strings.Contains(p.errs.String(), "webstore:") {
 		t.Errorf("status %d, want 0 and no more words of %v", status, p)
@@ -186,7 +189,7 @@ func TestAStartThatIsInterruptedIsAGoodEnd(t *testing.T) {
 
 func TestVerboseNamesThePartsAsTheyBecomeReady(t *testing.T) {
 	p, _ := startUp(t, "--ephemeral", "--verbose", "--traffic", "off")
-	for _, part := range []string{"postgres", "redis", "lens", "payment-provider", "payments", "promotions", "main"} {
+	for _, part := range []string{"postgres", "redis", "lens", "inventory", "crm", "payment-provider", "payments", "promotions", "main"} {
 		if !strings.Contains(p.errs.String(), part) {
 			t.Errorf("no %s in %v", part, p)
 		}

@@ -15,7 +15,7 @@ func TestWrongUsageIsOneLineAndStatus2(t *testing.T) {
 		"no command":         {"", "", "begin with webstore up"},
 		"unknown command":    {"", "pay", `no command "pay"; see webstore help`},
 		"misspelt command":   {"", "trafic", `did you mean "traffic"?`},
-		"no role":            {"", "serve", "serve what? There are main, payments, promotions, payment-provider"},
+		"no role":            {"", "serve", "serve what? There are main, payments, promotions, payment-provider, crm, inventory"},
 		"misspelt role":      {"", "serve payment", `did you mean "payments"?`},
 		"unknown flag":       {"", "up --colour", "up has no flag --colour; see webstore help up"},
 		"misspelt flag":      {"", "up --trafic off", `did you mean "traffic"?`},
@@ -75,6 +75,7 @@ func (p *process) leftNothingRunning() {
 func TestHelpKnowsEveryCommandAndItsFlags(t *testing.T) {
 	for args, want := range map[string]string{
 		"help":          "webstore serve payment-provider",
+		"serve crm -h":  "(127.0.0.1:8092)",
 		"--help":        "webstore traffic",
 		"help up":       "--main-addr address",
 		"up --help":     "--ephemeral",
