@@ -3,17 +3,17 @@ package shop
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -22,6 +22,7 @@ type Role string
 
 // The roles.
 const (
+	Guest   Role = "guest" // has no account, and a cart and orders all the same
 	Shopper Role = "shopper"
 	Admin   Role = "admin"
 )
@@ -32,46 +33,96 @@ type User struct {
 	Role Role  `json:"role"`
 }
 
-// Session is a user for as long as a token stands for them.
-type Session struct {
-	User    User      `json:"user"`
-	Expires time.Time `json:"expires"`
+// credentials is how somebody logs in or registers.
+type credentials struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Guest    string `json:"guest_token"` // of the guest they were before; may be empty
 }
 
-const (
-	sessionTime = 24 * time.Hour   // that a token is good for
-	sessionTTL  = 30 * time.Second // that a session may be cached
-)
+// userName is what a name may be, in capitals or not.
+var userName = regexp.MustCompile(`^[A-Za-z0-9._-]{3,32}$`)
 
-// login returns a new token for a user. The answer to a name that is unknown is
-// that to a wrong password, and takes as long.
-func (s *shop) login(ctx context.Context, name, password string) (token string, session Session, err error) {
-	user, hash, err := s.store.credentials(ctx, name, s.demo)
+// name is how a user name is kept; "" is nobody's.
+func (c credentials) name() string {
+	if !userName.MatchString(c.Username) {
+		return ""
+	}
+	return strings.ToLower(c.Username)
+}
+
+// The least and the most characters of a password.
+const minPassword, maxPassword = 8, 128
+
+// register makes an account and gives its user a token.
+func (s *shop) register(ctx context.Context, c credentials) (grant, error) {
+	name := c.name()
+	if name == "" {
+		return grant{}, InvalidUsername
+	}
+	if n := utf8.RuneCountInString(c.Password); n < minPassword || n > maxPassword {
+		return grant{}, InvalidPassword
+	}
+	hash, err := s.passwords.hash(ctx, c.Password)
+	if err != nil {
+		return grant{}, err
+	}
+	g := newGrant(accountSession)
+	g.User, err = s.store.register(ctx, name, hash, g.session(c.Guest))
+	if errors.Is(err, errNameTaken) {
+		s.authFailed(ctx, telemetry.AuthRegister, telemetry.AuthNameTaken)
+		return grant{}, UsernameTaken
+	}
+	if err != nil {
+		return grant{}, err
+	}
+	s.log.InfoContext(ctx, "User registered", "user_id", g.User.ID)
+	s.countAuth(ctx, telemetry.AuthRegister, telemetry.AuthSucceeded)
+	return g, nil
+}
+
+// login gives a user a token. The answer to a name that is unknown is that to a
+// wrong password, and takes as long.
+func (s *shop) login(ctx context.Context, c credentials) (grant, error) {
+	user, hash, err := s.store.credentials(ctx, c.name(), s.demo)
 	unknown := errors.Is(err, errNotFound)
 	if unknown {
 		hash = s.passwords.decoy
 	} else if err != nil {
-		return "", Session{}, err
+		return grant{}, err
 	}
-	match, err := s.passwords.match(ctx, password, hash)
+	match, err := s.passwords.match(ctx, c.Password, hash)
 	if err != nil {
-		return "", Session{}, err
+		return grant{}, err
 	}
 	if unknown {
-		s.countAuth(ctx, telemetry.AuthLogin, telemetry.AuthUnknownUser)
-		return "", Session{}, BadCredentials
+		s.authFailed(ctx, telemetry.AuthLogin, telemetry.AuthUnknownUser)
+		return grant{}, BadCredentials
 	}
 	if !match {
-		s.countAuth(ctx, telemetry.AuthLogin, telemetry.AuthWrongPassword)
-		return "", Session{}, BadCredentials
+		s.authFailed(ctx, telemetry.AuthLogin, telemetry.AuthWrongPassword)
+		return grant{}, BadCredentials
 	}
-	token = rand.Text()
-	session = Session{user, time.Now().Add(sessionTime).UTC().Truncate(time.Second)}
-	if err := s.store.openSession(ctx, hashToken(token), user.ID, session.Expires); err != nil {
-		return "", Session{}, err
+	g := newGrant(accountSession)
+	g.User = user
+	if err := s.store.openSession(ctx, user.ID, g.session(c.Guest)); err != nil {
+		return grant{}, err
 	}
+	s.log.InfoContext(ctx, "User logged in successfully", "user_id", user.ID)
 	s.countAuth(ctx, telemetry.AuthLogin, telemetry.AuthSucceeded)
-	return token, session, nil
+	return g, nil
+}
+
+// admit gives somebody without an account a token, and with it a cart of their
+// own.
+func (s *shop) admit(ctx context.Context) (grant, error) {
+	g := newGrant(guestSession)
+	var err error
+	if g.User, err = s.store.admit(ctx, g.session("")); err != nil {
+		return grant{}, err
+	}
+	s.countAuth(ctx, telemetry.AuthGuest, telemetry.AuthSucceeded)
+	return g, nil
 }
 
 // authenticate returns the user whose token r brings, or Unauthenticated.
@@ -80,10 +131,11 @@ func (s *shop) authenticate(r *http.Request) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	s.countAuth(r.Context(), telemetry.AuthToken, outcome)
 	if outcome != telemetry.AuthSucceeded {
+		s.authFailed(r.Context(), telemetry.AuthToken, outcome)
 		return User{}, Unauthenticated
 	}
+	s.countAuth(r.Context(), telemetry.AuthToken, outcome)
 	trace.SpanFromContext(r.Context()).SetAttributes(attribute.Int64("user.id", user.ID))
 	return user, nil
 }
@@ -101,13 +153,9 @@ func (s *shop) recognise(r *http.Request) error {
 }
 
 func (s *shop) identify(r *http.Request) (User, telemetry.AuthOutcome, error) {
-	header := r.Header.Get("Authorization")
-	if header == "" {
-		return User{}, telemetry.AuthMissingHeader, nil
-	}
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return User{}, telemetry.AuthInvalidFormat, nil
+	token, outcome := bearer(r)
+	if token == "" {
+		return User{}, outcome, nil
 	}
 	session, err := s.session(r.Context(), token)
 	if errors.Is(err, errNotFound) {
@@ -116,32 +164,114 @@ func (s *shop) identify(r *http.Request) (User, telemetry.AuthOutcome, error) {
 	return session.User, telemetry.AuthSucceeded, err
 }
 
-// session returns what a token stands for, from the cache if it can.
-func (s *shop) session(ctx context.Context, token string) (Session, error) {
-	hash := hashToken(token)
-	key := "session:" + hex.EncodeToString(hash)
-	var session Session
-	if text, ok := s.cache.get(ctx, telemetry.SessionCache, key); ok &&
-		json.Unmarshal(text, &session) == nil && time.Now().Before(session.Expires) {
-		return session, nil
+// bearer returns the token that r brings, or what is wrong with how it does.
+func bearer(r *http.Request) (token string, wrong telemetry.AuthOutcome) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return "", telemetry.AuthMissingHeader
 	}
-	session, err := s.store.session(ctx, hash, s.demo)
-	if err != nil {
-		return Session{}, err
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", telemetry.AuthInvalidFormat
 	}
-	if text, err := json.Marshal(session); err == nil {
-		s.cache.set(ctx, key, text, sessionTTL)
-	}
-	return session, nil
-}
-
-// hashToken is how a token is kept. Tokens are random, so that a fast hash is
-// enough.
-func hashToken(token string) []byte {
-	sum := sha256.Sum256([]byte(token))
-	return sum[:]
+	return token, telemetry.AuthInvalidFormat
 }
 
 func (s *shop) countAuth(ctx context.Context, kind telemetry.AuthKind, outcome telemetry.AuthOutcome) {
 	telemetry.AuthAttempts.Add(ctx, 1, telemetry.AuthAttrs{Kind: kind, Outcome: outcome})
+}
+
+// failures is what the log says of an attempt that failed, before the reason.
+var failures = map[telemetry.AuthKind]string{
+	telemetry.AuthToken:    "Authentication failed: ",
+	telemetry.AuthLogin:    "Login failed: ",
+	telemetry.AuthRegister: "Registration failed: ",
+}
+
+// authFailed counts and logs an attempt that failed. Whose it was, or was meant
+// to be, is not told: people type passwords where a name belongs.
+func (s *shop) authFailed(ctx context.Context, kind telemetry.AuthKind, outcome telemetry.AuthOutcome) {
+	s.countAuth(ctx, kind, outcome)
+	s.log.WarnContext(ctx, failures[kind]+string(outcome))
+}
+
+func (s *shop) postRegister(w http.ResponseWriter, r *http.Request) error {
+	var body credentials
+	if err := jsonhttp.Decode(w, r, &body); err != nil {
+		return err
+	}
+	g, err := s.register(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return g.write(w, http.StatusCreated)
+}
+
+func (s *shop) postLogin(w http.ResponseWriter, r *http.Request) error {
+	var body credentials
+	if err := jsonhttp.Decode(w, r, &body); err != nil {
+		return err
+	}
+	g, err := s.login(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return g.write(w, http.StatusOK)
+}
+
+func (s *shop) postGuest(w http.ResponseWriter, r *http.Request) error {
+	if err := jsonhttp.Decode(w, r, &struct{}{}); err != nil {
+		return err
+	}
+	g, err := s.admit(r.Context())
+	if err != nil {
+		return err
+	}
+	return g.write(w, http.StatusCreated)
+}
+
+func (s *shop) postLogout(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.authenticate(r); err != nil {
+		return err
+	}
+	token, _ := bearer(r)
+	if err := s.logout(r.Context(), token); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// grant is a token that somebody is given.
+type grant struct {
+	Session
+	token string
+}
+
+// newGrant makes a token that nobody can guess. Whose it is, is still to be
+// said.
+func newGrant(lasts time.Duration) grant {
+	return grant{
+		Session: Session{Expires: time.Now().Add(lasts).UTC().Truncate(time.Second)},
+		token:   rand.Text(),
+	}
+}
+
+// session is what is kept of a grant. A guest's token has their cart come along.
+func (g grant) session(guestToken string) newSession {
+	kept := newSession{token: hashToken(g.token), expires: g.Expires}
+	if guestToken != "" {
+		kept.guest = hashToken(guestToken)
+	}
+	return kept
+}
+
+func (g grant) write(w http.ResponseWriter, status int) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return jsonhttp.Encode(w, status, struct {
+		Token     string    `json:"token"`
+		TokenType string    `json:"token_type"`
+		ExpiresAt time.Time `json:"expires_at"`
+		UserID    int64     `json:"user_id"`
+	}{g.token, "bearer", g.Expires, g.User.ID})
 }

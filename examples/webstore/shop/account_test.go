@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,7 +14,8 @@ import (
 )
 
 func login(name, password string) string {
-	return fmt.Sprintf(`{"username": %q, "password": %q}`, name, password)
+	text, _ := json.Marshal(map[string]string{"username": name, "password": password}) // never fails
+	return string(text)
 }
 
 func TestALoginGivesATokenThatWorks(t *testing.T) {
@@ -129,7 +131,10 @@ func TestTokensAndPasswordsAreKeptNowhere(t *testing.T) {
 			all.WriteString(row)
 		}
 	}
-	for _, secret := range []string{token, "password123", "a-wrong-secret", "a-wrong-token", "user-token-123"} {
+	guest := f.guest()
+	f.add(guest, 1, 1)
+	f.do("POST", "/auth/register", "", fmt.Sprintf(`{"username": "ada", "password": "a-new-secret", "guest_token": %q}`, guest))
+	for _, secret := range []string{token, guest, "a-new-secret", "password123", "a-wrong-secret", "a-wrong-token", "user-token-123"} {
 		if strings.Contains(all.String(), secret) {
 			t.Errorf("%q is in the logs, the spans, Redis or the database", secret)
 		}
@@ -137,7 +142,7 @@ func TestTokensAndPasswordsAreKeptNowhere(t *testing.T) {
 }
 
 func TestAHashThatIsNoneIsAnError(t *testing.T) {
-	p := newPasswords()
+	p := newPasswords(64)
 	for _, hash := range []string{"", "password123", "$argon2id$v=19$m=1$x$y", "$argon2id$v=19$m=19456,t=2,p=1$!$AAAA", "$argon2id$v=19$m=19456,t=2,p=1$AAAA$!"} {
 		if match, err := p.match(t.Context(), "password123", hash); match || err == nil {
 			t.Errorf("%q: match %v, error %v; want an error", hash, match, err)

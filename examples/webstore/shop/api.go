@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"time"
 
 	"github.com/gorilla/mux"
 
@@ -20,6 +19,9 @@ func (s *shop) routes() *mux.Router {
 	router := mux.NewRouter()
 	probes.Route(router, s.checks)
 	router.Handle("/auth/login", handle(s.postLogin)).Methods(http.MethodPost)
+	router.Handle("/auth/register", handle(s.postRegister)).Methods(http.MethodPost)
+	router.Handle("/auth/guest", handle(s.postGuest)).Methods(http.MethodPost)
+	router.Handle("/auth/logout", handle(s.postLogout)).Methods(http.MethodPost)
 	router.Handle("/cart", handle(s.withUser(s.getCart))).Methods(http.MethodGet)
 	router.Handle("/cart/add", handle(s.withUser(s.postCart))).Methods(http.MethodPost)
 	router.Handle("/cart/items/{id}", handle(s.withUser(s.patchItem))).Methods(http.MethodPatch)
@@ -44,27 +46,6 @@ func (s *shop) withUser(h func(http.ResponseWriter, *http.Request, User) error) 
 		}
 		return h(w, r, user)
 	}
-}
-
-func (s *shop) postLogin(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
-		Username string `json:"username"`
-		Password string `json:"password"`
-	}
-	if err := jsonhttp.Decode(w, r, &body); err != nil {
-		return err
-	}
-	token, session, err := s.login(r.Context(), body.Username, body.Password)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	return jsonhttp.Encode(w, http.StatusOK, struct {
-		Token     string    `json:"token"`
-		TokenType string    `json:"token_type"`
-		ExpiresAt time.Time `json:"expires_at"`
-		UserID    int64     `json:"user_id"`
-	}{token, "bearer", session.Expires, session.User.ID})
 }
 
 func (s *shop) getProducts(w http.ResponseWriter, r *http.Request) error {

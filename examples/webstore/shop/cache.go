@@ -115,10 +115,18 @@ func (c *cache) get(ctx context.Context, which telemetry.Cache, key string) ([]b
 	return text, outcome == telemetry.CacheHit
 }
 
-// set keeps something under a key for a while, if it can.
-func (c *cache) set(ctx context.Context, key string, text []byte, ttl time.Duration) {
-	_ = c.ask(ctx, func(ctx context.Context, client *redis.Client) error {
+// set keeps something under a key for a while. The error says that it could not.
+func (c *cache) set(ctx context.Context, key string, text []byte, ttl time.Duration) error {
+	return c.ask(ctx, func(ctx context.Context, client *redis.Client) error {
 		return client.Set(ctx, key, text, ttl).Err()
+	})
+}
+
+// fill keeps something under a key for a while, if it can and if there is
+// nothing yet.
+func (c *cache) fill(ctx context.Context, key string, text []byte, ttl time.Duration) {
+	_ = c.ask(ctx, func(ctx context.Context, client *redis.Client) error {
+		return client.SetNX(ctx, key, text, ttl).Err()
 	})
 }
 

@@ -33,7 +33,7 @@ func (s *shop) catalogue(ctx context.Context, m telemetry.Market) ([]Product, er
 		return nil, err
 	}
 	if text, err := json.Marshal(products); err == nil {
-		s.cache.set(ctx, key, text, catalogueTTL)
+		s.cache.fill(ctx, key, text, catalogueTTL)
 	}
 	return products, nil
 }

@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// demoUsers are those that every reader of the documentation may be.
-var demoUsers = []struct {
+type demoUser struct {
 	name, password, token string
 	role                  Role
-}{
+}
+
+// demoUsers are those that every reader of the documentation may be.
+var demoUsers = []demoUser{
 	{"user123", "password123", "user-token-123", Shopper},
 	{"admin", "admin123", "admin-token-456", Admin},
 	{"test", "test123", "test-token-789", Shopper},
@@ -25,7 +27,7 @@ func (s *shop) saveDemoData(ctx context.Context) error {
 		if exists {
 			continue // hashing a password for nothing takes time
 		}
-		if err := s.store.saveDemoUser(ctx, u.name, u.role, hashPassword(u.password), hashToken(u.token)); err != nil {
+		if err := s.store.saveDemoUser(ctx, u.name, u.role, s.passwords.encode(u.password), hashToken(u.token)); err != nil {
 			return err
 		}
 	}

@@ -22,12 +22,32 @@ var (
 	}
 	Unauthenticated = &jsonhttp.Problem{
 		Status: http.StatusUnauthorized, Name: "unauthenticated", Title: "Who are you?",
-		Detail: "Send a token of POST /auth/login as Authorization: Bearer TOKEN.",
+		Detail: "Send a token, such as POST /auth/login gives, as Authorization: Bearer TOKEN.",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="webstore"`}},
 	}
 	BadCredentials = &jsonhttp.Problem{
 		Status: http.StatusUnauthorized, Name: "bad_credentials", Title: "User name or password is wrong",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="webstore"`}},
+	}
+	UsernameTaken = &jsonhttp.Problem{
+		Status: http.StatusConflict, Name: "username_taken", Title: "Somebody else has this user name",
+		Detail: "Choose another one.",
+	}
+	InvalidUsername = &jsonhttp.Problem{
+		Status: http.StatusUnprocessableEntity, Name: "invalid_username", Title: "This cannot be a user name",
+		Detail: "A user name has 3 to 32 of the letters a to z, which may be capitals and mean the same, digits, and . _ -",
+	}
+	InvalidPassword = &jsonhttp.Problem{
+		Status: http.StatusUnprocessableEntity, Name: "invalid_password", Title: "This cannot be a password",
+		Detail: "A password has 8 to 128 characters, whichever they are.",
+	}
+	SharedToken = &jsonhttp.Problem{
+		Status: http.StatusConflict, Name: "shared_token", Title: "This token is everybody's",
+		Detail: "The tokens of the demo users are fixed and never end. Log in to get one of your own.",
+	}
+	Busy = &jsonhttp.Problem{
+		Status: http.StatusServiceUnavailable, Name: "busy", Title: "Too many want to log in at the moment",
+		Header: http.Header{"Retry-After": {"5"}},
 	}
 	InvalidQuantity = &jsonhttp.Problem{
 		Status: http.StatusUnprocessableEntity, Name: "invalid_quantity", Title: "This quantity cannot be bought",

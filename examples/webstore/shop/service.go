@@ -2,7 +2,10 @@
 //
 //	GET    /{country}/products         what is sold in a market
 //	GET    /{country}/products/{id}
+//	POST   /auth/register              an account, and a token
 //	POST   /auth/login                 a token for a name and a password
+//	POST   /auth/guest                 a token for nothing
+//	POST   /auth/logout
 //	GET    /cart                       ?country= for one market's part
 //	POST   /cart/add
 //	PATCH  /cart/items/{id}
@@ -64,7 +67,8 @@ type Config struct {
 	Version      string            // service.version
 	Ready        func(addr string) // called once it takes connections; may be nil
 
-	cachePatience cachePatience // 0 means usualCachePatience; tests have more
+	cachePatience  cachePatience // 0 means usualCachePatience; tests have more
+	passwordMemory uint32        // of a hash, in KiB; 0 means argonMemory; tests have less
 }
 
 // telemetryKit is what the service needs of a *otelkit.Kit.
@@ -82,6 +86,7 @@ type shop struct {
 	checks       *health.Checker
 	payments     *paymentsClient
 	passwords    *passwords
+	unsaid       unsaid
 	log          *slog.Logger
 	tracer       trace.Tracer
 	demo         bool
@@ -118,6 +123,7 @@ func Run(ctx context.Context, cfg Config) error {
 	var background sync.WaitGroup
 	defer background.Wait()
 	background.Go(func() { s.check(ctx) })
+	background.Go(func() { s.keepHouse(ctx) })
 	if cfg.DemoData {
 		background.Go(func() { s.deliver(ctx) })
 	}
@@ -155,7 +161,7 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 		cache:        cache,
 		checks:       checks,
 		payments:     payments,
-		passwords:    newPasswords(),
+		passwords:    newPasswords(cmp.Or(cfg.passwordMemory, argonMemory)),
 		log:          kit.Logger(),
 		tracer:       kit.TracerProvider().Tracer(telemetry.Shop.Scope()),
 		demo:         cfg.DemoData,

@@ -41,7 +41,7 @@ func start(t *testing.T, edit func(*Config)) *fixture {
 	payments := &fakePayments{charges: map[string]string{}}
 	server := httptest.NewServer(payments)
 	t.Cleanup(server.Close)
-	cfg := Config{DatabaseURL: pgtest.URL(t), PaymentsURL: server.URL, DemoData: true}
+	cfg := Config{DatabaseURL: pgtest.URL(t), PaymentsURL: server.URL, DemoData: true, passwordMemory: 64}
 	if edit != nil {
 		edit(&cfg)
 	}

@@ -3,7 +3,6 @@ package shop
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -111,64 +110,6 @@ func scanLine(row pgx.Row) (Line, error) {
 	l.Price = money.Price(l.Market, amount)
 	l.Subtotal = l.Price.Times(l.Quantity)
 	return l, err
-}
-
-// credentials returns a user and the hash of the password. Demo users exist
-// only where demo says so.
-func (s *store) credentials(ctx context.Context, name string, demo bool) (User, string, error) {
-	var u User
-	var hash string
-	err := s.pool.QueryRow(ctx, `
-		SELECT id, role, password_hash FROM users WHERE name = $1 AND (NOT demo OR $2)`, name, demo,
-	).Scan(&u.ID, &u.Role, &hash)
-	u, err = found(u, err)
-	return u, hash, err
-}
-
-// openSession lets a token stand for a user until it expires, and forgets
-// those that have.
-func (s *store) openSession(ctx context.Context, tokenHash []byte, user int64, expires time.Time) error {
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at < now()`); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO sessions (token_hash, user_id, expires_at) VALUES ($1, $2, $3)`, tokenHash, user, expires)
-		return err
-	})
-}
-
-// session returns the user that a token stands for, and until when.
-func (s *store) session(ctx context.Context, tokenHash []byte, demo bool) (Session, error) {
-	var session Session
-	err := s.pool.QueryRow(ctx, `
-		SELECT u.id, u.role, s.expires_at
-		FROM sessions s JOIN users u ON u.id = s.user_id
-		WHERE s.token_hash = $1 AND s.expires_at > now() AND (NOT u.demo OR $2)`, tokenHash, demo,
-	).Scan(&session.User.ID, &session.User.Role, &session.Expires)
-	return found(session, err)
-}
-
-// saveDemoUser makes a demo user if there is none of that name, and lets its
-// token stand for it for ever.
-func (s *store) saveDemoUser(ctx context.Context, name string, role Role, passwordHash string, tokenHash []byte) error {
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO users (name, password_hash, role, demo) VALUES ($1, $2, $3, true)
-			ON CONFLICT (name) DO NOTHING`, name, passwordHash, role); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `
-			INSERT INTO sessions (token_hash, user_id, expires_at)
-			SELECT $2, id, timestamptz '9999-12-31' FROM users WHERE name = $1 AND demo
-			ON CONFLICT (token_hash) DO NOTHING`, name, tokenHash)
-		return err
-	})
-}
-
-// hasUser reports whether there is a user of that name.
-func (s *store) hasUser(ctx context.Context, name string) (exists bool, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM users WHERE name = $1)`, name).Scan(&exists)
-	return exists, err
 }
 
 // found makes the error of a row that is not there into errNotFound.
