@@ -61,6 +61,7 @@ func TestDependencyRule(t *testing.T) {
 		"internal/pgserver/pgtest":                 {"internal/pgserver"},
 		"internal/child":                           {},
 		"internal/dirlock":                         {},
+		"internal/redistest":                       {"internal/child"},
 		"internal/reserved":                        {},
 		"internal/testlimit":                       {},
 		"otelkit/internal/dbclient":                {"otelkit/metrics"},
