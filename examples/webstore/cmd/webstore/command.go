@@ -20,25 +20,22 @@ type command struct {
 	does string // what, on one line
 	more string // what help adds; may be empty
 
-	// misuse is the exit status when the command line is wrong; 0 means 2.
-	misuse int
-
 	// prepare declares the flags and returns what runs once they are set.
 	prepare func(*flags) func(ctx context.Context, out, errs io.Writer) error
 }
 
 // commands is every command but help, in the order that help lists them.
 var commands = []command{
-	{name: "up", does: "run the whole store with its telemetry, until ^C", more: upHelp, prepare: prepareUp},
-	{name: "serve main", does: "run the shop's API", more: serveHelp, prepare: prepareMain},
-	{name: "serve payments", does: "run the service that takes payments", more: serveHelp, prepare: preparePayments},
-	{name: "serve promotions", does: "run the service that makes orders cheaper", more: serveHelp, prepare: preparePromotions},
-	{name: "serve payment-provider", does: "run the third party that moves the money", prepare: thirdParty(providerPart, "127.0.0.1:8091", paymentprovider.Run)},
-	{name: "serve crm", does: "run the third party that knows the customers", prepare: thirdParty(crmPart, "127.0.0.1:8092", crm.Run)},
-	{name: "serve inventory", does: "run the third party that keeps the goods", prepare: thirdParty(inventoryPart, "127.0.0.1:8093", inventory.Run)},
-	{name: "traffic", does: "send shoppers through a running store", more: trafficHelp, prepare: prepareTraffic},
-	{name: "health", does: "tell how the parts of a running store are", more: healthHelp, prepare: prepareHealth, misuse: exitUsage},
-	{name: "version", does: "say which version this is", prepare: prepareVersion},
+	{"up", "run the whole store with its telemetry, until ^C", upHelp, prepareUp},
+	{"serve main", "run the shop's API", serveHelp, prepareMain},
+	{"serve payments", "run the service that takes payments", serveHelp, preparePayments},
+	{"serve promotions", "run the service that makes orders cheaper", serveHelp, preparePromotions},
+	{"serve payment-provider", "run the third party that moves the money", "", thirdParty(providerPart, "127.0.0.1:8091", paymentprovider.Run)},
+	{"serve crm", "run the third party that knows the customers", "", thirdParty(crmPart, "127.0.0.1:8092", crm.Run)},
+	{"serve inventory", "run the third party that keeps the goods", "", thirdParty(inventoryPart, "127.0.0.1:8093", inventory.Run)},
+	{"traffic", "send shoppers through a running store", trafficHelp, prepareTraffic},
+	{"health", "tell how the parts of a running store are", healthHelp, prepareHealth},
+	{"version", "say which version this is", "", prepareVersion},
 }
 
 // usageError is a command line that cannot be understood.
@@ -71,9 +68,9 @@ func execute(ctx context.Context, args []string, out, errs io.Writer) error {
 	case errors.Is(err, flag.ErrHelp):
 		return helpOn(c, out)
 	case err != nil:
-		return misused(err, c.misuse)
+		return misused(err, f.misuse)
 	}
-	return misused(action(ctx, out, errs), c.misuse)
+	return misused(action(ctx, out, errs), f.misuse)
 }
 
 // find returns the command that the first one or two arguments name, and the

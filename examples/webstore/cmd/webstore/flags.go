@@ -17,6 +17,7 @@ type flags struct {
 	*flag.FlagSet
 	env    map[string]string // flags whose variable is not WEBSTORE_ and the name
 	choice []string          // see together
+	misuse int               // exit status when the command line is wrong; 0 means 2
 }
 
 func newFlags(command string) *flags {

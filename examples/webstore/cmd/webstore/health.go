@@ -56,6 +56,7 @@ var upAddresses = map[string]string{
 }
 
 func prepareHealth(f *flags) func(context.Context, io.Writer, io.Writer) error {
+	f.misuse = exitUsage
 	urls := map[string]*string{}
 	for _, name := range checkup.Addressable() {
 		urls[name] = f.String(name+"-url", upAddresses[name], "`URL` of "+name+", or off")
