@@ -24,7 +24,8 @@ Of telemetry it tells too whether that of each service has arrived lately.
 
 Without addresses it looks at what webstore up runs. With --addresses it asks the
 parts that the file names and no other, and in both cases those that a flag names;
-the address "off" leaves a part out.
+the address "off" leaves a part out. A Collector is asked at its health_check
+extension, such as http://127.0.0.1:13133.
 
 The exit status is
   0   all is well
@@ -44,22 +45,21 @@ const (
 )
 
 // upAddresses is where webstore up has what can be asked, if not told otherwise.
-var upAddresses = map[string]string{
-	"main":             "http://127.0.0.1:8000",
-	"payments":         "http://127.0.0.1:8081",
-	"promotions":       "http://127.0.0.1:8082",
-	"payment-provider": "http://127.0.0.1:8091",
-	"crm":              "http://127.0.0.1:8092",
-	"inventory":        "http://127.0.0.1:8093",
-	"lens":             "http://127.0.0.1:3000",
-	"prometheus":       "http://127.0.0.1:9090",
+func upAddresses() map[string]string {
+	addresses := map[string]string{}
+	for _, port := range new(listen).ports() {
+		if part := strings.TrimSuffix(port.flag, "-addr"); slices.Contains(checkup.Addressable(), part) {
+			addresses[part] = urlOf(port.value)
+		}
+	}
+	return addresses
 }
 
 func prepareHealth(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	f.misuse = exitUsage
 	urls := map[string]*string{}
 	for _, name := range checkup.Addressable() {
-		urls[name] = f.String(name+"-url", upAddresses[name], "`URL` of "+name+", or off")
+		urls[name] = f.String(name+"-url", upAddresses()[name], "`URL` of "+name+", or off")
 	}
 	file := f.String("addresses", "", "`file` of addresses as JSON, such as up writes by its flag of this name")
 	layer := f.Int("layer", 0, "`number` of the only layer to check, 0 for all")
@@ -110,7 +110,7 @@ func verdict(overall checkup.Status) error {
 // healthAddresses returns whom to ask: those of the file, or else of webstore up,
 // and of the flags that were set.
 func healthAddresses(f *flags, file string, urls map[string]*string) (map[string]string, error) {
-	addresses := maps.Clone(upAddresses)
+	addresses := upAddresses()
 	if file != "" {
 		var err error
 		if addresses, err = readAddresses(file); err != nil {
