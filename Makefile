@@ -55,6 +55,14 @@ drift: ## fails when a committed file is not what its definitions generate
 bench: ## the library beside what it replaces: a table of ratios, also into docs/PERFORMANCE.md (takes 20 minutes)
 	cd bench && go run ./cmd/table -write ../docs/PERFORMANCE.md
 
+.PHONY: load
+load: build ## what the whole store stands on this machine, and what telemetry costs it, also into docs/PERFORMANCE.md (takes 8 minutes; Linux)
+	go run ./examples/webstore/cmd/load -write docs/PERFORMANCE.md
+
+.PHONY: crash
+crash: ## main, payments and PostgreSQL are killed 200 times while shoppers buy, and all books have to agree (takes 15 minutes)
+	go test -race -run TestNoKillLosesOrDoublesAnOrder -timeout 60m -v ./examples/webstore/e2e -kills 200
+
 .PHONY: tail-sampling
 tail-sampling: ## every exemplar's trace is kept by the Collector's own tail sampler (minutes to build)
 	cd tools/tailsampling && GOWORK=off go test -v ./...

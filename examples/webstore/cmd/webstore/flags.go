@@ -148,6 +148,24 @@ func (r *rate) Set(text string) error {
 	return nil
 }
 
+// onOff is a flag for a choice by the words "on" and "off".
+type onOff bool
+
+func (o *onOff) String() string {
+	if *o {
+		return "on"
+	}
+	return "off"
+}
+
+func (o *onOff) Set(text string) error {
+	if text != "on" && text != "off" {
+		return errors.New(`want "on" or "off"`)
+	}
+	*o = text == "on"
+	return nil
+}
+
 // span is a flag for a time that is not negative.
 type span time.Duration
 

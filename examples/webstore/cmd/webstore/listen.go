@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/otelkit/kit/examples/webstore/platform"
@@ -52,6 +53,9 @@ func (u *up) settle() (addresses, error) {
 	for _, p := range u.listen.ports() {
 		if p.addr == &u.listen.provider && u.providerURL != "" {
 			continue // not ours
+		}
+		if !bool(u.telemetry) && slices.Contains([]*string{&u.listen.lens, &u.listen.prometheus, &u.listen.otlpGRPC, &u.listen.otlpHTTP}, p.addr) {
+			continue // nobody listens there
 		}
 		ports = append(ports, p)
 		*p.addr = pickPort(*p.addr, taken)

@@ -52,8 +52,10 @@ func (s *store) start(ctx context.Context) (err error) {
 	if s.at, err = s.settle(); err != nil {
 		return err
 	}
-	if s.lens, err = findLens(s.lens); err != nil {
-		return err
+	if s.telemetry {
+		if s.lens, err = findLens(s.lens); err != nil {
+			return err
+		}
 	}
 	if s.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("the path of this program cannot be found out: %w", err)
@@ -74,7 +76,6 @@ func (s *store) start(ctx context.Context) (err error) {
 	s.parts = platform.NewSupervisor(s.dir)
 	s.atEnd(func() error { return s.parts.Stop(context.Background()) })
 	children := []platform.Child{
-		s.lensChild(),
 		s.thirdPartyChild(inventoryPart, s.listen.inventory, s.at.Inventory),
 		s.thirdPartyChild(crmPart, s.listen.crm, s.at.CRM),
 		s.promotionsChild(),
@@ -82,7 +83,10 @@ func (s *store) start(ctx context.Context) (err error) {
 		s.mainChild(),
 	}
 	if s.providerURL == "" {
-		children = slices.Insert(children, 1, s.thirdPartyChild(providerPart, s.listen.provider, s.at.PaymentProvider))
+		children = slices.Insert(children, 0, s.thirdPartyChild(providerPart, s.listen.provider, s.at.PaymentProvider))
+	}
+	if s.telemetry {
+		children = slices.Insert(children, 0, s.lensChild())
 	}
 	if err := s.parts.Start(ctx, children...); err != nil {
 		return err
@@ -246,6 +250,9 @@ func (s *store) child(c platform.Child) platform.Child {
 // somebody watches. What the user's environment says of where telemetry goes is
 // meant for another program; all else that it says of telemetry holds.
 func (s *store) telemetryEnv(service string) []string {
+	if !s.telemetry {
+		return []string{"OTEL_SDK_DISABLED=true"}
+	}
 	var env []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")

@@ -23,9 +23,13 @@ func (s *store) summary(took time.Duration) string {
 	} else {
 		row(&text, "shop API", s.at.Main+"/DE/products", "")
 	}
-	row(&text, "telemetry", s.at.Lens, "services, alerts, traces, logs, dashboards")
-	row(&text, "PromQL", s.at.Prometheus+"/api/v1/query", "")
-	row(&text, "OTLP", s.at.OTLPHTTP, "gRPC at "+s.at.OTLPGRPC)
+	if s.telemetry {
+		row(&text, "telemetry", s.at.Lens, "services, alerts, traces, logs, dashboards")
+		row(&text, "PromQL", s.at.Prometheus+"/api/v1/query", "")
+		row(&text, "OTLP", s.at.OTLPHTTP, "gRPC at "+s.at.OTLPGRPC)
+	} else {
+		row(&text, "telemetry", "off", "")
+	}
 	if s.traffic > 0 {
 		row(&text, "shoppers", s.traffic.String()+" requests per second", "--traffic off for none")
 	}

@@ -36,12 +36,13 @@ type up struct {
 	latencyScale  *float64
 	failureScale  *float64
 	interval      *time.Duration // between two exports of a service's metrics
+	telemetry     onOff
 	addressesFile string
 	verbose       bool
 }
 
 func prepareUp(f *flags) func(context.Context, io.Writer, io.Writer) error {
-	u := up{traffic: 5}
+	u := up{traffic: 5, telemetry: true}
 	f.StringVar(&u.data.Path, "data-dir", "", "`directory` for data and logs (one of the user's own)")
 	f.BoolVar(&u.data.Ephemeral, "ephemeral", false, "keep no data: use a temporary directory and remove it")
 	f.together("data-dir", "ephemeral")
@@ -58,6 +59,7 @@ func prepareUp(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	u.latencyScale = f.latencyScale()
 	u.failureScale = f.failureScale()
 	u.interval = f.span("metric-interval", 5*time.Second, "`time` between two exports of a service's metrics")
+	f.Var(&u.telemetry, "telemetry", "`on` or off: run no lens, and let the services record nothing")
 	f.StringVar(&u.addressesFile, "addresses", "", "`file` to write all addresses to, as JSON, once the store is ready")
 	f.BoolVar(&u.verbose, "verbose", false, "name each part as it becomes ready")
 
