@@ -1,78 +1,74 @@
 package paymentprovider_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
-	"net/http/httptest"
-	"os/exec"
+	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/otelkit/kit/examples/webstore/paymentprovider"
+	"github.com/otelkit/kit/examples/webstore/thirdparty/thirdpartytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// provider is one to ask without a network.
-type provider struct {
-	t testing.TB
-	http.Handler
-}
+// provider is one to ask over HTTP.
+type provider struct{ *thirdpartytest.Party }
 
 func start(t testing.TB, cfg paymentprovider.Config) provider {
-	return provider{t, paymentprovider.Handler(cfg)}
+	return provider{thirdpartytest.Start(t, paymentprovider.Handler(cfg))}
 }
 
-func (p provider) ask(method, path, body, key string) (int, map[string]any) {
-	p.t.Helper()
-	request := httptest.NewRequestWithContext(p.t.Context(), method, path, strings.NewReader(body))
-	if key != "" {
-		request.Header.Set("Idempotency-Key", key)
-	}
-	recorder := httptest.NewRecorder()
-	p.ServeHTTP(recorder, request)
-	var answer map[string]any
-	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
-		p.t.Fatalf("%s %s: %d with a body that is not JSON: %q", method, path, recorder.Code, recorder.Body)
-	}
-	return recorder.Code, answer
+func (p provider) charge(country, key string) thirdpartytest.Answer {
+	return p.Post("/v1/charges", key, fmt.Sprintf(`{"amount": 1999, "currency": "EUR", "country": %q, "payment_method": "paypal"}`, country))
 }
 
-func (p provider) charge(country, key string) (int, map[string]any) {
-	p.t.Helper()
-	body := fmt.Sprintf(`{"amount": 1999, "currency": "EUR", "country": %q, "payment_method": "paypal"}`, country)
-	return p.ask("POST", "/v1/charges", body, key)
+func (p provider) void(key string) thirdpartytest.Answer { return p.Post("/v1/voids", key, "") }
+
+func (p provider) byKey(key string) thirdpartytest.Answer {
+	return p.Get("/v1/charges/by-key/" + url.PathEscape(key))
 }
 
-func (p provider) charges() []any {
-	p.t.Helper()
-	_, answer := p.ask("GET", "/v1/charges", "", "")
-	return answer["charges"].([]any)
-}
+func (p provider) charges() []map[string]any { return p.List("/v1/charges", "charges") }
 
-func TestAKeyIsChargedOnceHoweverOftenItComes(t *testing.T) {
+func TestAChargeIsFoundByItsIDAndByItsKey(t *testing.T) {
 	p := start(t, paymentprovider.Config{})
-	ids := make([]any, 20)
-	var calls sync.WaitGroup
-	for i := range ids {
-		calls.Go(func() {
-			status, answer := p.charge("DE", "one")
-			if status != http.StatusCreated {
-				t.Errorf("status %d, want 201", status)
-			}
-			ids[i] = answer["id"]
-		})
+	const key = "an order/with a key of its own"
+	charge := p.charge("DE", key)
+	for field, want := range map[string]any{
+		"idempotency_key": key, "amount": 1999.0, "currency": "EUR", "country": "DE", "payment_method": "paypal", "refunded": false,
+	} {
+		if charge.Status != http.StatusCreated || charge.Body[field] != want {
+			t.Errorf("charge: %d with %s %v, want 201 with %v", charge.Status, field, charge.Body[field], want)
+		}
 	}
-	calls.Wait()
-	for _, id := range ids {
-		if id != ids[0] {
-			t.Errorf("charges %v, want one", ids)
-			break
+	for name, found := range map[string]thirdpartytest.Answer{
+		"by id": p.Get(fmt.Sprint("/v1/charges/", charge.Body["id"])), "by key": p.byKey(key),
+	} {
+		if found.Status != http.StatusOK || fmt.Sprint(found.Body) != fmt.Sprint(charge.Body) {
+			t.Errorf("%s: %d %v, want 200 %v", name, found.Status, found.Body, charge.Body)
+		}
+	}
+	for _, none := range []thirdpartytest.Answer{p.Get("/v1/charges/TXN-none"), p.byKey("none"), p.Post("/v1/charges/TXN-none/refund", "", "")} {
+		if none.Status != http.StatusNotFound || none.Code() != "charge_not_found" {
+			t.Errorf("no charge: %d %v, want 404 charge_not_found", none.Status, none.Body)
+		}
+	}
+	if health := p.Get("/health"); health.Status != http.StatusOK || health.Body["status"] != "healthy" {
+		t.Errorf("health: %d %v", health.Status, health.Body)
+	}
+}
+
+func TestAKeyIsChargedOnceHoweverOftenItComesAtOnce(t *testing.T) {
+	p := start(t, paymentprovider.Config{})
+	answers := thirdpartytest.AtOnce(20, func(int) thirdpartytest.Answer { return p.charge("DE", "one") })
+	for _, answer := range answers {
+		if answer.Status != http.StatusCreated || answer.Body["id"] != answers[0].Body["id"] {
+			t.Errorf("got %d %v, want 201 %v", answer.Status, answer.Body["id"], answers[0].Body["id"])
 		}
 	}
 	if n := len(p.charges()); n != 1 {
@@ -83,54 +79,78 @@ func TestAKeyIsChargedOnceHoweverOftenItComes(t *testing.T) {
 func TestAKeyIsRefusedForAnotherCharge(t *testing.T) {
 	p := start(t, paymentprovider.Config{})
 	p.charge("DE", "one")
-	status, answer := p.charge("FR", "one")
-	if status != http.StatusConflict || answer["code"] != "idempotency_key_reused" {
-		t.Errorf("got %d %v, want 409 idempotency_key_reused", status, answer)
+	if answer := p.charge("FR", "one"); answer.Status != http.StatusConflict || answer.Code() != "idempotency_key_reused" {
+		t.Errorf("got %d %v, want 409 idempotency_key_reused", answer.Status, answer.Body)
 	}
 }
 
+// half fails every other charge in JP.
+var half = paymentprovider.Config{FailureScale: 5, Seed: 1}
+
 func TestARefusalStandsAndAnOutagePasses(t *testing.T) {
-	p := start(t, paymentprovider.Config{FailureScale: 5, Seed: 1}) // in JP one in two
+	p := start(t, half)
 	var stood, passed bool
 	for i := range 200 {
 		key := fmt.Sprint(i)
-		status, first := p.charge("JP", key)
-		switch again, answer := p.charge("JP", key); {
-		case status == http.StatusBadRequest || status == http.StatusNotFound:
-			if again == http.StatusCreated {
-				t.Fatalf("key %s: refused with %d, then charged", key, status)
+		first, again := p.charge("JP", key), p.charge("JP", key)
+		switch first.Status {
+		case http.StatusBadRequest, http.StatusNotFound:
+			if again.Status == http.StatusCreated {
+				t.Fatalf("key %s: refused with %v, then charged", key, first.Code())
 			}
-			stood = stood || answer["code"] == first["code"]
-		case status != http.StatusCreated:
-			passed = passed || again == http.StatusCreated
+			stood = stood || again.Code() == first.Code()
+		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+			passed = passed || again.Status == http.StatusCreated
 		}
 	}
 	if !stood || !passed {
-		t.Errorf("a refusal stood %v, an outage passed %v: the test met only one of the two", stood, passed)
+		t.Errorf("a refusal stood: %v, an outage passed: %v; the test met only one of the two", stood, passed)
+	}
+}
+
+func TestWhetherALostAnswerTookMoneyIsToldByTheKey(t *testing.T) {
+	p := start(t, half)
+	lost := 0
+	for i := range 200 {
+		key := fmt.Sprint(i)
+		answer := p.charge("JP", key)
+		taken := p.byKey(key)
+		if want := answer.Status == http.StatusCreated || answer.Status == http.StatusInternalServerError; (taken.Status == http.StatusOK) != want {
+			t.Fatalf("key %s: after %d, by its key there is %d", key, answer.Status, taken.Status)
+		}
+		if answer.Status != http.StatusInternalServerError {
+			continue
+		}
+		lost++
+		again := thirdpartytest.Until(http.StatusCreated, func() thirdpartytest.Answer { return p.charge("JP", key) })
+		if again.Status != http.StatusCreated || again.Body["id"] != taken.Body["id"] {
+			t.Errorf("key %s: asked again it was %d %v, want charge %v", key, again.Status, again.Body, taken.Body["id"])
+		}
+	}
+	if lost == 0 {
+		t.Error("no answer was lost")
 	}
 }
 
 func TestFailuresAreAsFrequentAndAsMixedAsTheTableSays(t *testing.T) {
-	const n = 5_000
-	for _, behaviour := range paymentprovider.Behaviours {
-		if behaviour.Call != "POST /v1/charges" {
+	const n = 1_000
+	for _, row := range paymentprovider.Behaviours {
+		if row.Call != "POST /v1/charges" {
 			continue
 		}
-		country := behaviour.Country
-		p := start(t, paymentprovider.Config{FailureScale: 1, Seed: 7})
+		p := start(t, paymentprovider.Config{FailureScale: 2, Seed: 7})
 		seen := map[int]float64{}
 		for i := range n {
-			status, _ := p.charge(country, fmt.Sprint(i))
-			seen[status]++
+			seen[p.charge(row.Country, fmt.Sprint(i)).Status]++
 		}
-		if rate := 1 - seen[http.StatusCreated]/n; math.Abs(rate-behaviour.Failure) > 0.01 {
-			t.Errorf("%s: %.3f fail, want %.3f", country, rate, behaviour.Failure)
-		}
-		for _, failure := range paymentprovider.Failures {
-			want := behaviour.Failure / float64(len(paymentprovider.Failures))
-			if share := seen[failure.Status] / n; math.Abs(share-want) > 0.01 {
-				t.Errorf("%s: %.3f fail with %d, want %.3f", country, share, failure.Status, want)
+		for _, failure := range row.Failures {
+			want := 2 * row.Failure / float64(len(row.Failures))
+			if share := seen[failure.Status] / n; math.Abs(share-want) > 0.02 {
+				t.Errorf("%q: %.3f fail with %d, want %.3f", row.Country, share, failure.Status, want)
 			}
+		}
+		if share := seen[http.StatusCreated] / n; math.Abs(share-(1-2*row.Failure)) > 0.03 {
+			t.Errorf("%q: %.3f go well, want %.3f", row.Country, share, 1-2*row.Failure)
 		}
 	}
 }
@@ -140,8 +160,8 @@ func TestTheSameSeedFailsTheSameWay(t *testing.T) {
 		p := start(t, paymentprovider.Config{FailureScale: 3, Seed: seed})
 		var all strings.Builder
 		for i := range 100 {
-			status, answer := p.charge("BR", fmt.Sprint(i))
-			fmt.Fprintln(&all, status, answer["id"])
+			answer := p.charge("BR", fmt.Sprint(i))
+			fmt.Fprintln(&all, answer.Status, answer.Body["id"])
 		}
 		return all.String()
 	}
@@ -156,50 +176,132 @@ func TestTheSameSeedFailsTheSameWay(t *testing.T) {
 
 func TestARefundIsMadeOnce(t *testing.T) {
 	p := start(t, paymentprovider.Config{})
-	_, charge := p.charge("US", "one")
-	path := fmt.Sprintf("/v1/charges/%v", charge["id"])
+	path := fmt.Sprint("/v1/charges/", p.charge("US", "one").Body["id"])
 	for range 2 {
-		if status, answer := p.ask("POST", path+"/refund", "", ""); status != http.StatusOK || answer["refunded"] != true {
-			t.Errorf("refund: %d %v", status, answer)
+		if answer := p.Post(path+"/refund", "", ""); answer.Status != http.StatusOK || answer.Body["refunded"] != true {
+			t.Errorf("refund: %d %v", answer.Status, answer.Body)
 		}
 	}
-	if _, answer := p.ask("GET", path, "", ""); answer["refunded"] != true {
-		t.Errorf("charge after its refund: %v", answer)
-	}
-	if status, _ := p.ask("POST", "/v1/charges/TXN-none/refund", "", ""); status != http.StatusNotFound {
-		t.Errorf("refund of no charge: %d, want 404", status)
+	if answer := p.Get(path); answer.Body["refunded"] != true {
+		t.Errorf("charge after its refund: %v", answer.Body)
 	}
 }
 
-func TestWhatIsNoChargeIsABadRequest(t *testing.T) {
+func TestAVoidGivesBackWhatWasTaken(t *testing.T) {
 	p := start(t, paymentprovider.Config{})
-	for name, c := range map[string]struct{ body, key string }{
-		"no key":      {`{"amount": 1, "currency": "EUR"}`, ""},
-		"not JSON":    {`amount=1`, "k"},
-		"no amount":   {`{"currency": "EUR"}`, "k"},
-		"negative":    {`{"amount": -1, "currency": "EUR"}`, "k"},
-		"no currency": {`{"amount": 1}`, "k"},
-	} {
-		if status, answer := p.ask("POST", "/v1/charges", c.body, c.key); status != http.StatusBadRequest || answer["code"] != "bad_request" {
-			t.Errorf("%s: %d %v, want 400 bad_request", name, status, answer)
+	charge := p.charge("US", "one")
+	for range 2 {
+		void := p.void("one")
+		if void.Status != http.StatusOK || void.Body["charge_id"] != charge.Body["id"] || void.Body["refunded"] != true {
+			t.Errorf("void: %d %v, want charge %v refunded", void.Status, void.Body, charge.Body["id"])
 		}
+	}
+	if charges := p.charges(); len(charges) != 1 || charges[0]["refunded"] != true {
+		t.Errorf("charges after the void: %v", charges)
+	}
+	if again := p.charge("US", "one"); again.Status != http.StatusConflict || again.Code() != "voided" {
+		t.Errorf("charge after its void: %d %v, want 409 voided", again.Status, again.Body)
+	}
+}
+
+func TestAKeyThatWasVoidedIsNeverChargedLater(t *testing.T) {
+	p := start(t, paymentprovider.Config{})
+	for range 2 {
+		if void := p.void("one"); void.Status != http.StatusOK || void.Body["charge_id"] != "" || void.Body["refunded"] != false {
+			t.Errorf("void of no charge: %d %v", void.Status, void.Body)
+		}
+	}
+	if charge := p.charge("US", "one"); charge.Status != http.StatusConflict || charge.Code() != "voided" {
+		t.Errorf("charge: %d %v, want 409 voided", charge.Status, charge.Body)
+	}
+	if found := p.byKey("one"); found.Status != http.StatusNotFound {
+		t.Errorf("by its key there is %d %v", found.Status, found.Body)
+	}
+	if n := len(p.charges()); n != 0 {
+		t.Errorf("%d charges, want none", n)
+	}
+}
+
+func TestNoMoneyIsKeptWhenAVoidAndChargesComeAtOnce(t *testing.T) {
+	p := start(t, paymentprovider.Config{})
+	for i := range 50 {
+		key := fmt.Sprint(i)
+		answers := thirdpartytest.AtOnce(6, func(call int) thirdpartytest.Answer {
+			if call%3 == 0 {
+				return p.void(key)
+			}
+			return p.charge("DE", key)
+		})
+		kept := p.byKey(key)
+		if kept.Status == http.StatusOK && kept.Body["refunded"] != true {
+			t.Errorf("key %s: money was kept: %v", key, kept.Body)
+		}
+		for call, answer := range answers {
+			switch {
+			case call%3 == 0 && answer.Status == http.StatusOK:
+				if id := answer.Body["charge_id"]; id != "" && id != kept.Body["id"] || (id != "") != (answer.Body["refunded"] == true) {
+					t.Errorf("key %s: a void gave back %v, and there is %v", key, answer.Body, kept.Body)
+				}
+			case call%3 != 0 && answer.Status == http.StatusCreated:
+				if answer.Body["id"] != kept.Body["id"] {
+					t.Errorf("key %s: a charge was %v, and there is %v", key, answer.Body["id"], kept.Body["id"])
+				}
+			case call%3 != 0 && answer.Code() == "voided":
+			default:
+				t.Errorf("key %s: call %d was answered with %d %v", key, call, answer.Status, answer.Body)
+			}
+		}
+	}
+}
+
+func TestARefusedKeyCanBeVoided(t *testing.T) {
+	p := start(t, half)
+	for i := range 200 {
+		key := fmt.Sprint(i)
+		if p.charge("JP", key).Code() != "invalid_payment_details" {
+			continue
+		}
+		void := thirdpartytest.Until(http.StatusOK, func() thirdpartytest.Answer { return p.void(key) })
+		if void.Status != http.StatusOK || void.Body["charge_id"] != "" || void.Body["refunded"] != false {
+			t.Errorf("void: %d %v", void.Status, void.Body)
+		}
+		late := thirdpartytest.Until(http.StatusConflict, func() thirdpartytest.Answer { return p.charge("JP", key) })
+		if late.Code() != "voided" {
+			t.Errorf("charge after its void: %d %v, want 409 voided", late.Status, late.Body)
+		}
+		return
+	}
+	t.Error("no key was refused")
+}
+
+func TestWhatIsNoChargeIsABadRequest(t *testing.T) {
+	p := start(t, paymentprovider.Config{FailureScale: 1000})
+	for name, c := range map[string]struct{ body, key string }{
+		"no key":         {`{"amount": 1, "currency": "EUR"}`, ""},
+		"endless key":    {`{"amount": 1, "currency": "EUR"}`, strings.Repeat("k", 256)},
+		"nothing":        {``, "k"},
+		"null":           {`null`, "k"},
+		"not JSON":       {`amount=1`, "k"},
+		"cut off":        {`{"amount": 1, "curr`, "k"},
+		"two":            {`{"amount": 1, "currency": "EUR"}{}`, "k"},
+		"no amount":      {`{"currency": "EUR"}`, "k"},
+		"negative":       {`{"amount": -1, "currency": "EUR"}`, "k"},
+		"fraction":       {`{"amount": 1.5, "currency": "EUR"}`, "k"},
+		"amount in text": {`{"amount": "1", "currency": "EUR"}`, "k"},
+		"too much":       {`{"amount": 9223372036854775808, "currency": "EUR"}`, "k"},
+		"no currency":    {`{"amount": 1}`, "k"},
+		"large":          {`{"amount": 1, "currency": "EUR", "payment_method": "` + strings.Repeat("x", 4<<10) + `"}`, "k"},
+	} {
+		if answer := p.Post("/v1/charges", c.key, c.body); answer.Status != http.StatusBadRequest || answer.Code() != "bad_request" {
+			t.Errorf("%s: %d %v, want 400 bad_request", name, answer.Status, answer.Body)
+		}
+	}
+	if void := p.void(""); void.Status != http.StatusBadRequest || void.Code() != "bad_request" {
+		t.Errorf("void without a key: %d %v, want 400 bad_request", void.Status, void.Body)
 	}
 	if n := len(p.charges()); n != 0 {
 		t.Errorf("%d charges were made", n)
 	}
 }
 
-// A third party that shared our telemetry would show us what no third party
-// shows.
-func TestItKnowsNothingOfTelemetry(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for imported := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(imported, "github.com/otelkit/kit/otelkit") || strings.Contains(imported, "opentelemetry") ||
-			strings.HasSuffix(imported, "webstore/telemetry") {
-			t.Errorf("it imports %s", imported)
-		}
-	}
-}
+func TestItKnowsNothingOfTelemetry(t *testing.T) { thirdpartytest.KnowsNothingOfTelemetry(t) }
