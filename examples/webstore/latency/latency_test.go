@@ -53,3 +53,18 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
+
+func TestDrawGoesFromMinToMaxAsTheNumbersDo(t *testing.T) {
+	delay := latency.Delay{Min: 100, Max: 300, SlowChance: 0.5, SlowMin: 1000, SlowMax: 2000}
+	for number, want := range map[float64]time.Duration{
+		0:           100 + 1000,
+		0.25:        150 + 1250,
+		0.5:         200, // not below the chance
+		1 - 0x1p-53: 300,
+	} {
+		got, slow := delay.Draw(func() float64 { return number })
+		if got != want || slow != (number < 0.5) {
+			t.Errorf("%v: drew %d (slow %v), want %d", number, got, slow, want)
+		}
+	}
+}

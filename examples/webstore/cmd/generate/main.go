@@ -1,6 +1,7 @@
-// Command generate writes what watches the store into the repository: the
-// dashboard, the rules with their tests, and the runbooks, from the definitions
-// that its services record. With --check it writes nothing, and fails with a
+// Command generate writes what is made of the store's tables into the repository:
+// the dashboard, the rules with their tests, and the runbooks, from the definitions
+// that its services record, and the page that says how its third parties behave. With
+// --check it writes nothing, and fails with a
 // diff when what is committed is not what would be generated.
 package main
 
@@ -29,7 +30,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, "generate writes the store's dashboard, rules, their tests and runbooks from the definitions.")
+		fmt.Fprintln(stdout, "generate writes the store's dashboard, rules, their tests, runbooks and reference pages from the tables in its code.")
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
 		return 0
@@ -58,7 +59,7 @@ func generate(root string, check bool, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	differences, err := compare(root, files)
+	differences, err := compare(root, append(files, thirdParties()))
 	if err != nil {
 		return err
 	}
