@@ -9,9 +9,9 @@ import (
 // never to run out of them for long.
 const renewalInterval = 10 * time.Second
 
-// renew gives coupons that run low further uses, until ctx is done.
-func (p *promotions) renew(ctx context.Context) {
-	tick := time.NewTicker(renewalInterval)
+// renew gives coupons that run low further uses, every so often, until ctx is done.
+func (p *promotions) renew(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {

@@ -1,6 +1,7 @@
 package promotions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/latency"
 	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/otelkit/metrics"
 )
 
 // work is the time that it takes to go through the rules.
@@ -61,7 +63,7 @@ func (p *promotions) validate(ctx context.Context, code string, o Order) (v Vali
 	if err != nil {
 		return Validation{}, err
 	}
-	telemetry.CouponValidations.Add(ctx, 1, telemetry.CouponAttrs{Coupon: telemetry.Coupon(coupon.Code), Outcome: verdict})
+	telemetry.CouponValidations.Add(ctx, 1, telemetry.CouponAttrs{Coupon: measured(coupon.Code), Outcome: verdict})
 	v = Validation{Reason: verdict, Currency: o.Currency, Type: coupon.Type}
 	switch verdict {
 	case telemetry.CouponValid:
@@ -129,7 +131,7 @@ func (p *promotions) redeem(ctx context.Context, key, code string, o Order) (d D
 
 // refuse counts a coupon that does not hold and returns the answer to it.
 func (p *promotions) refuse(ctx context.Context, c Coupon, verdict telemetry.CouponOutcome, o Order) error {
-	telemetry.Redemptions.Add(ctx, 1, telemetry.CouponAttrs{Coupon: telemetry.Coupon(c.Code), Outcome: verdict})
+	telemetry.Redemptions.Add(ctx, 1, telemetry.CouponAttrs{Coupon: measured(c.Code), Outcome: verdict})
 	switch verdict {
 	case telemetry.CouponUsedUp:
 		return UsedUp
@@ -148,7 +150,7 @@ func (p *promotions) report(ctx context.Context, r redemption, promotion telemet
 		kind = telemetry.DiscountPromotion
 		telemetry.PromotionChecks.Add(ctx, 1, telemetry.PromotionCheckAttrs{Market: r.order.Market, Promotion: promotion})
 	} else {
-		telemetry.Redemptions.Add(ctx, 1, telemetry.CouponAttrs{Coupon: telemetry.Coupon(r.coupon), Outcome: telemetry.CouponValid})
+		telemetry.Redemptions.Add(ctx, 1, telemetry.CouponAttrs{Coupon: measured(r.coupon), Outcome: telemetry.CouponValid})
 	}
 	if r.discount.Amount == 0 {
 		return
@@ -176,29 +178,28 @@ func (p *promotions) release(ctx context.Context, key string) (released bool, er
 	span.SetAttributes(attribute.Bool("webstore.redemption.released", released))
 	if coupon != "" {
 		span.SetAttributes(attribute.String("webstore.coupon.code", coupon))
-		telemetry.CouponReleases.Add(ctx, 1, telemetry.CouponReleaseAttrs{Coupon: telemetry.Coupon(coupon)})
+		telemetry.CouponReleases.Add(ctx, 1, telemetry.CouponReleaseAttrs{Coupon: measured(coupon)})
 		p.log.InfoContext(ctx, "Released coupon", "webstore.order.id", key, "webstore.coupon.code", coupon)
 	}
 	return released, nil
 }
 
-// examine returns a coupon and whether it holds for an order. Of a code that is no
-// coupon's it returns a Coupon with that code alone.
+// examine returns the coupon with a code and whether it holds for an order. If there is
+// none it returns the zero Coupon.
 func (p *promotions) examine(ctx context.Context, code string, o Order) (Coupon, telemetry.CouponOutcome, error) {
-	code = normal(code)
-	span := trace.SpanFromContext(ctx)
-	span.SetAttributes(attribute.String("webstore.coupon.code", code))
 	if err := p.work(ctx); err != nil {
 		return Coupon{}, "", err
 	}
+	span := trace.SpanFromContext(ctx)
 	coupon, err := Coupon{}, errNoCoupon
-	if shape.MatchString(code) {
+	if code = normal(code); shape.MatchString(code) {
+		span.SetAttributes(attribute.String("webstore.coupon.code", code))
 		coupon, err = p.store.coupon(ctx, code)
 	}
 	verdict := telemetry.CouponValid
 	switch {
 	case errors.Is(err, errNoCoupon):
-		coupon, verdict = Coupon{Code: code}, telemetry.CouponUnknown
+		verdict = telemetry.CouponUnknown
 	case err != nil:
 		return Coupon{}, "", err
 	case o.Amount < coupon.least(o.Market):
@@ -208,6 +209,11 @@ func (p *promotions) examine(ctx context.Context, code string, o Order) (Coupon,
 	}
 	span.SetAttributes(attribute.String("webstore.coupon.outcome", string(verdict)))
 	return coupon, verdict, nil
+}
+
+// measured is a coupon's code as metrics have it. What shoppers make up is not in there.
+func measured(code string) telemetry.Coupon {
+	return telemetry.Coupon(cmp.Or(code, metrics.Other))
 }
 
 // work goes through the rules, for as long as that takes.

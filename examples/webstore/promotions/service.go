@@ -114,7 +114,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer background.Wait()
 	background.Go(func() { p.check(ctx) })
 	if cfg.DemoData {
-		background.Go(func() { p.renew(ctx) })
+		background.Go(func() { p.renew(ctx, renewalInterval) })
 	}
 	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: p.handler(kit), Log: kit.Logger(), Ready: cfg.Ready})
 }
