@@ -42,12 +42,11 @@ var (
 func (p *promotions) routes() *mux.Router {
 	handle := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return jsonhttp.Handler(p.log, h) }
 	router := mux.NewRouter().UseEncodedPath() // a key may hold a slash
-	api := router.PathPrefix("/api/promotions").Subrouter()
-	api.Handle("/check", handle(p.postCheck)).Methods(http.MethodPost)
-	api.Handle("/validate-coupon", handle(p.postValidation)).Methods(http.MethodPost)
-	api.Handle("/coupons", handle(p.getCoupons)).Methods(http.MethodGet)
-	api.Handle("/redemptions", handle(p.postRedemption)).Methods(http.MethodPost)
-	api.Handle("/redemptions/{key}/release", handle(p.postRelease)).Methods(http.MethodPost)
+	router.Handle("/api/promotions/check", handle(p.postCheck)).Methods(http.MethodPost)
+	router.Handle("/api/promotions/validate-coupon", handle(p.postValidation)).Methods(http.MethodPost)
+	router.Handle("/api/promotions/coupons", handle(p.getCoupons)).Methods(http.MethodGet)
+	router.Handle("/api/promotions/redemptions", handle(p.postRedemption)).Methods(http.MethodPost)
+	router.Handle("/api/promotions/redemptions/{key}/release", handle(p.postRelease)).Methods(http.MethodPost)
 	probes.Route(router, p.checks)
 	router.NotFoundHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound })
 	router.MethodNotAllowedHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed })
