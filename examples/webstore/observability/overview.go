@@ -11,6 +11,7 @@ import (
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/postgres"
+	"github.com/otelkit/kit/otelkit/resilience"
 	"github.com/otelkit/kit/query"
 )
 
@@ -198,17 +199,21 @@ func payments() dashboards.Row {
 		},
 		{
 			Title: "Repetitions", Width: 8, Unit: "{event}/s",
-			Description: "What was asked again per second: retried calls of the provider, and the checkouts and payments that idempotency made harmless.",
+			Description: "What was asked again per second: retried calls of others, and the checkouts and payments that idempotency made harmless.",
 			Queries: []dashboards.Query{
-				{Expr: query.Rate(telemetry.ProviderRetries), Legend: "calls of the provider"},
+				{Expr: query.Rate(resilience.Events).Where(query.Matches("otelkit.resilience.event", "retry")), Legend: "calls of others"},
 				{Expr: query.Rate(telemetry.CheckoutReplays), Legend: "checkouts"},
 				{Expr: query.Rate(telemetry.PaymentReplays), Legend: "payments"},
 			},
 		},
 		{
-			Title: "Circuit to the payment provider", Width: 8, Unit: "{state}",
-			Description: "1 for the state that the circuit breaker is in. Open means that the provider failed so often that it is left alone for a while.",
-			Queries:     []dashboards.Query{{Expr: query.Max(telemetry.ProviderCircuit).By("webstore.circuit.state")}},
+			Title: "Circuits to the payment provider", Width: 8,
+			Description: "Circuit breakers of the instances of payments, by the state that they are in. Open means that the provider failed so often that it is left alone for a while.",
+			Queries: []dashboards.Query{{
+				Expr: query.Sum(resilience.Circuits).
+					Where(query.Equal("otelkit.resilience.target", string(telemetry.DependsOnPaymentProvider))).
+					By("otelkit.resilience.circuit.state"),
+			}},
 		},
 	}}
 }

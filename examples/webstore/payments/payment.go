@@ -11,19 +11,28 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelkit/kit/examples/webstore/latency"
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
 // State is how far a payment has come.
 type State string
 
-// The states. All but pending are final.
+// The states, as the package comment draws them.
 const (
 	StatePending    State = "pending"
 	StateAuthorised State = "authorised"
 	StateDeclined   State = "declined"
 	StateFailed     State = "failed"
+	StateCancelling State = "cancelling"
+	StateCancelled  State = "cancelled"
+	StateRefunded   State = "refunded"
 )
+
+// cancelled reports whether no money is to be kept for a payment that was cancelled.
+func (s State) cancelled() bool {
+	return s == StateCancelling || s == StateCancelled || s == StateRefunded
+}
 
 // work is the time that the service's own checks take: of fraud, of limits, of
 // sanctions lists.
@@ -42,8 +51,8 @@ const settleTimeout = 5 * time.Second
 // errKeyReused says that a key came with another order before.
 var errKeyReused = errors.New("the key belongs to another order")
 
-// pay takes a payment and returns what became of it. Of a payment that is
-// settled it returns what is known; one that is pending it tries to settle.
+// pay takes a payment and returns what became of it. Of a payment that is settled
+// or cancelled it returns what is known; one that is pending it tries to settle.
 //
 // It does not stop when the caller goes away: what the provider answers has to
 // be written down.
@@ -56,7 +65,7 @@ func (p *payments) pay(ctx context.Context, key string, order Order) (Payment, e
 		p.report(ctx, order, payment, err, time.Since(start))
 		return Payment{}, err
 	}
-	if payment.Order != order {
+	if payment.Order != order && !payment.State.cancelled() {
 		return Payment{}, errKeyReused
 	}
 	if payment.State != StatePending {
@@ -65,7 +74,8 @@ func (p *payments) pay(ctx context.Context, key string, order Order) (Payment, e
 	}
 	payment, ours, err := p.settle(ctx, payment)
 	if !ours && err == nil {
-		// The same key came twice at the same time, and the other was faster.
+		// The same key came twice at the same time, to be paid or to be cancelled,
+		// and the other was faster.
 		telemetry.PaymentReplays.Add(ctx, 1, telemetry.MarketAttrs{Market: order.Market})
 		return payment, nil
 	}
@@ -74,23 +84,10 @@ func (p *payments) pay(ctx context.Context, key string, order Order) (Payment, e
 }
 
 // settle asks the provider and writes down what it said. ours is false if
-// somebody else has written before.
+// somebody else has written before: then it is theirs that counts.
 func (p *payments) settle(ctx context.Context, payment Payment) (settled Payment, ours bool, err error) {
-	ctx, span := p.tracer.Start(ctx, "settle payment", trace.WithAttributes(
-		attribute.String("webstore.payment.key", payment.Key),
-		attribute.String("webstore.market", string(payment.Market)),
-		attribute.String("webstore.payment.method", string(payment.Method)),
-		attribute.Int64("webstore.payment.amount", payment.Amount),
-		attribute.String("webstore.payment.currency", payment.Currency),
-	))
-	defer func() {
-		span.SetAttributes(attribute.String("webstore.payment.state", string(settled.State)))
-		if err != nil {
-			span.RecordError(err)
-			span.SetStatus(codes.Error, err.Error())
-		}
-		span.End()
-	}()
+	ctx, span := p.tracer.Start(ctx, "settle payment", describe(payment))
+	defer func() { end(span, settled, err) }()
 	if slow, err := work.Wait(ctx, p.latencyScale); err != nil {
 		return payment, true, err
 	} else if slow {
@@ -106,7 +103,28 @@ func (p *payments) settle(ctx context.Context, payment Payment) (settled Payment
 	// What the provider said is written down even if the time is over.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	return p.store.settle(writing, payment.Key, verdict)
+	return p.store.settle(writing, payment, verdict)
+}
+
+// describe is what a span says of a payment that something is to be done about.
+func describe(payment Payment) trace.SpanStartEventOption {
+	return trace.WithAttributes(
+		attribute.String("webstore.payment.key", payment.Key),
+		attribute.String("webstore.market", string(payment.Market)),
+		attribute.String("webstore.payment.method", string(payment.Method)),
+		attribute.Int64("webstore.payment.amount", payment.Amount),
+		attribute.String("webstore.payment.currency", payment.Currency),
+	)
+}
+
+// end ends a span with what became of a payment.
+func end(span trace.Span, payment Payment, err error) {
+	span.SetAttributes(attribute.String("webstore.payment.state", string(payment.State)))
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
 }
 
 // report measures and logs how a request for a payment ended.
@@ -124,6 +142,9 @@ func (p *payments) report(ctx context.Context, order Order, payment Payment, err
 	}
 	telemetry.PaymentRequests.Add(ctx, 1, telemetry.PaymentAttrs{Market: order.Market, Method: order.Method, Outcome: outcome})
 	telemetry.PaymentDuration.Record(ctx, took.Seconds(), telemetry.PaymentDurationAttrs{Market: order.Market, Outcome: outcome})
+	if outcome == telemetry.PaymentAuthorised {
+		telemetry.PaymentAmount.Record(ctx, money.Dollars(order.Market, order.Amount), telemetry.SaleAttrs{Market: order.Market, Method: order.Method})
+	}
 	if outcome == telemetry.PaymentUnavailable || err != nil {
 		return // logged where the cause is known
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 	"github.com/otelkit/kit/internal/reserved"
 	"github.com/otelkit/kit/internal/testlimit"
 	"github.com/otelkit/kit/otelkit/otelkittest"
+	"github.com/otelkit/kit/otelkit/resilience"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Runner{M: m}) }
@@ -39,30 +41,43 @@ var impatient = patience{
 
 // fixture is the service over a real database and a provider of the test's.
 type fixture struct {
-	t        *testing.T
-	kit      *otelkittest.Kit
-	pool     *pgxpool.Pool
-	payments *payments
+	t           *testing.T
+	databaseURL string
+	kit         *otelkittest.Kit
+	pool        *pgxpool.Pool
+	payments    *payments
 	http.Handler
 }
 
 func start(t *testing.T, provider http.Handler, patience patience) *fixture {
 	t.Helper()
-	server := httptest.NewServer(provider)
-	t.Cleanup(server.Close)
-	return startAt(t, server.URL, patience)
+	return startOn(t, pgtest.URL(t), serve(t, provider), patience)
 }
 
-func startAt(t *testing.T, providerURL string, patience patience) *fixture {
+// another is a further instance of the service on the same database.
+func (f *fixture) another(provider http.Handler, patience patience) *fixture {
+	f.t.Helper()
+	return startOn(f.t, f.databaseURL, serve(f.t, provider), patience)
+}
+
+// serve has a provider answer at the URL that it returns.
+func serve(t *testing.T, provider http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(provider)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func startOn(t *testing.T, databaseURL, providerURL string, patience patience) *fixture {
 	t.Helper()
 	kit := otelkittest.New(t)
-	cfg := Config{DatabaseURL: pgtest.URL(t)}
+	cfg := Config{DatabaseURL: databaseURL}
 	pool, err := openStore(t.Context(), cfg, kit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	client, err := newProvider(t.Context(), providerURL, patience, kit)
+	client, err := newProvider(providerURL, patience, kit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +86,7 @@ func startAt(t *testing.T, providerURL string, patience patience) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t, kit, pool, p, p.handler(kit)}
+	return &fixture{t, databaseURL, kit, pool, p, p.handler(kit)}
 }
 
 // do makes a request and returns the answer's status and JSON object.
@@ -122,9 +137,14 @@ func (f *fixture) pay(key string) (int, map[string]any) {
 	return f.do("POST", "/payments", order, "Idempotency-Key", key)
 }
 
+func (f *fixture) cancel(key string) (int, map[string]any) {
+	f.t.Helper()
+	return f.do("POST", "/payments/"+url.PathEscape(key)+"/cancel", "{}")
+}
+
 func (f *fixture) state(key string) any {
 	f.t.Helper()
-	_, payment := f.do("GET", "/payments/"+key, "")
+	_, payment := f.do("GET", "/payments/"+url.PathEscape(key), "")
 	return payment["state"]
 }
 
@@ -178,11 +198,11 @@ func (s *scripted) calls() []string {
 }
 
 // charges is what a provider has taken.
-func charges(t *testing.T, provider http.Handler) []any {
+func charges(t *testing.T, provider http.Handler) []paymentprovider.Charge {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	provider.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), "GET", "/v1/charges", nil))
-	var answer struct{ Charges []any }
+	var answer struct{ Charges []paymentprovider.Charge }
 	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +272,7 @@ func TestAnOutageIsTriedAgainWithTheSameKey(t *testing.T) {
 	if keys := fmt.Sprint(provider.calls()); keys != "[order-1 order-1 order-1]" {
 		t.Errorf("the provider was sent the keys %s, want order-1 three times", keys)
 	}
-	f.kit.Total(telemetry.ProviderRetries).Is(2)
+	f.kit.Total(resilience.Events, attribute.String("otelkit.resilience.event", "retry")).Is(2)
 	for _, outcome := range []string{"error", "throttled", "authorised"} {
 		f.kit.Total(telemetry.ProviderAttempts, attribute.String("webstore.payment_provider.outcome", outcome)).Is(1)
 	}
@@ -301,7 +321,7 @@ func TestAnOutageThatLastsIs503AndTheSameKeySettlesItLater(t *testing.T) {
 
 func TestAProviderThatIsAwayIs503(t *testing.T) {
 	address, _ := reserved.Port(t)
-	f := startAt(t, "http://"+address, impatient)
+	f := startOn(t, pgtest.URL(t), "http://"+address, impatient)
 	status, answer := f.pay("order-1")
 	want(t, status, answer, http.StatusServiceUnavailable, "provider_unavailable")
 	f.kit.Total(telemetry.ProviderAttempts, attribute.String("webstore.payment_provider.outcome", "unreachable")).Is(3)
@@ -366,13 +386,13 @@ func TestACircuitThatIsOpenSparesTheProvider(t *testing.T) {
 		t.Errorf("the provider was called %d times, want 3", n)
 	}
 	f.kit.Total(telemetry.ProviderAttempts, attribute.String("webstore.payment_provider.outcome", "circuit_open")).Is(4)
-	f.kit.Total(telemetry.ProviderCircuit, attribute.String("webstore.circuit.state", "open")).Is(1)
+	f.kit.Total(resilience.Circuits, attribute.String("otelkit.resilience.circuit.state", "open")).Is(1)
 }
 
 func TestACircuitThatIsOpenIsNotWaitedFor(t *testing.T) {
 	patience := impatient
 	patience.pause = time.Hour
-	p, err := newProvider(t.Context(), "http://127.0.0.1:1", patience, otelkittest.New(t))
+	p, err := newProvider("http://127.0.0.1:1", patience, otelkittest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -469,6 +489,7 @@ func TestBadRequests(t *testing.T) {
 		"fraction":        {edit("99900", "1.5"), "k", 400, "malformed_body"},
 		"no currency":     {edit("EUR", ""), "k", 422, "invalid_payment"},
 		"small currency":  {edit("EUR", "eur"), "k", 422, "invalid_payment"},
+		"other currency":  {edit("EUR", "USD"), "k", 422, "invalid_payment"},
 		"unknown field":   {edit("{", `{"discount": 1,`), "k", 400, "malformed_body"},
 		"two values":      {order + order, "k", 400, "malformed_body"},
 		"empty":           {"", "k", 400, "malformed_body"},
@@ -507,7 +528,7 @@ func TestItIsReadyWhileTheDatabaseAnswers(t *testing.T) {
 
 func TestAURLThatIsNoneIsRefused(t *testing.T) {
 	for _, address := range []string{"", "payments", "http://", "://"} {
-		if _, err := newProvider(t.Context(), address, impatient, otelkittest.New(t)); err == nil {
+		if _, err := newProvider(address, impatient, otelkittest.New(t)); err == nil {
 			t.Errorf("%q was taken for a URL", address)
 		}
 	}

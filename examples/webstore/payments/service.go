@@ -4,22 +4,39 @@
 // at times, and dear to ask twice. A payment is known by the caller's
 // Idempotency-Key and goes one way:
 //
-//	          ┌──> authorised   the provider has taken the money
-//	pending ──┼──> declined     the provider has refused, which stands
-//	          └──> failed       the provider does not take what we send: our fault
+//	          ┌──> authorised ──┐
+//	pending ──┼─────────────────┴──> cancelling ──┬──> cancelled
+//	          ├──> declined                       └──> refunded
+//	          └──> failed
+//
+//	authorised   the provider has taken the money
+//	declined     the provider has refused, which stands
+//	failed       the provider does not take what we send: our fault
+//	cancelling   no money is to be kept; whether there is any is not known yet
+//	cancelled    none was taken, and none will be
+//	refunded     it was given back
 //
 // It is written as pending before the provider is asked, and asked for with the
 // same key at every attempt, so that no answer, a lost answer or a killed
 // process leaves no doubt about money: as long as it is pending, the same key
 // asks again, and the provider charges once.
 //
-//	POST /payments         take a payment, or learn what became of it
-//	GET  /payments/{key}   learn what became of it
+// Cancelling works the same way. It is written before the provider is asked to
+// void the key, which refunds a charge if there is one and refuses any that is
+// still on its way. From then on nothing makes the payment authorised: whoever is
+// settling it meanwhile finds that it is not pending any more. A key that was never
+// seen is cancelled at once, so that a request that comes late finds it taken.
+//
+//	POST /payments                take a payment, or learn what became of it
+//	GET  /payments/{key}          learn what became of it
+//	POST /payments/{key}/cancel   see to it that no money is kept
 //	GET  /healthz, /healthz/live, /healthz/startup, /healthz/ready
 //
-// The outcomes are 200 for a payment that is authorised, the problem
-// payment_declined (402) and the problem provider_unavailable (503), after
-// which the payment is pending.
+// The outcomes of a payment are 200 when it is authorised, and the problems
+// payment_declined (402), payment_cancelled (409) and provider_unavailable (503),
+// after which it is pending. Those of a cancellation are 200 when no money is kept
+// (also of a payment that was declined or failed, and stays so) and
+// provider_unavailable, after which it is cancelling and to be cancelled again.
 package payments
 
 import (
@@ -46,6 +63,7 @@ import (
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/postgres"
+	"github.com/otelkit/kit/otelkit/resilience"
 )
 
 // schema is where the service's tables are.
@@ -89,7 +107,9 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.PaymentsService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
-		Catalogs:  []*metrics.Catalog{telemetry.Payments, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog},
+		Catalogs: []*metrics.Catalog{
+			telemetry.Payments, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog,
+		},
 	})
 	if err != nil {
 		return err
@@ -106,7 +126,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer pool.Close()
-	provider, err := newProvider(ctx, cfg.ProviderURL, usualPatience, kit)
+	provider, err := newProvider(cfg.ProviderURL, usualPatience, kit)
 	if err != nil {
 		return err
 	}

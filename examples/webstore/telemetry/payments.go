@@ -97,13 +97,13 @@ var (
 	})
 )
 
-// AttemptOutcome is how one call of the payment provider ended.
+// AttemptOutcome is how one call of the payment provider for a charge ended.
 type AttemptOutcome string
 
-// The outcomes. Those from throttled on are tried again.
+// The outcomes. Those from throttled to unreachable are tried again.
 const (
 	AttemptAuthorised  AttemptOutcome = "authorised"
-	AttemptDeclined    AttemptOutcome = "declined"
+	AttemptDeclined    AttemptOutcome = "declined"     // it said no: the payer's affair, or the payment is cancelled
 	AttemptRejected    AttemptOutcome = "rejected"     // the provider does not take what we send: our fault
 	AttemptThrottled   AttemptOutcome = "throttled"    // too many requests
 	AttemptError       AttemptOutcome = "error"        // the provider's fault
@@ -126,45 +126,9 @@ type AttemptAttrs struct {
 	Outcome AttemptOutcome `attr:"webstore.payment_provider.outcome"`
 }
 
-// CircuitState is whether calls are let through to the payment provider.
-type CircuitState string
-
-// The states.
-const (
-	CircuitClosed   CircuitState = "closed"    // all calls
-	CircuitHalfOpen CircuitState = "half_open" // a few, to see whether it is well again
-	CircuitOpen     CircuitState = "open"      // none
-)
-
-// Values is every state.
-func (CircuitState) Values() []CircuitState {
-	return []CircuitState{CircuitClosed, CircuitHalfOpen, CircuitOpen}
-}
-
-// CircuitAttrs tells the series of one state from another's.
-type CircuitAttrs struct {
-	State CircuitState `attr:"webstore.circuit.state"`
-}
-
-var (
-	// ProviderAttempts counts calls of the payment provider.
-	ProviderAttempts = metrics.NewCounter[AttemptAttrs](Payments, metrics.Definition{
-		Name: "webstore.payment_provider.attempts",
-		Unit: "{attempt}",
-		Help: "Calls of the payment provider, each attempt counted, by how they ended.",
-	})
-
-	// ProviderRetries counts the attempts that were not the first.
-	ProviderRetries = metrics.NewCounter[MarketAttrs](Payments, metrics.Definition{
-		Name: "webstore.payment_provider.retries",
-		Unit: "{retry}",
-		Help: "Calls of the payment provider that repeated one that had failed.",
-	})
-
-	// ProviderCircuit is the state of the circuit breaker before the provider.
-	ProviderCircuit = metrics.NewObservableGauge[CircuitAttrs](Payments, metrics.Definition{
-		Name: "webstore.payment_provider.circuit",
-		Unit: "{circuit}",
-		Help: "1 for the state that the circuit breaker before the payment provider is in, 0 for the others.",
-	})
-)
+// ProviderAttempts counts calls of the payment provider for a charge.
+var ProviderAttempts = metrics.NewCounter[AttemptAttrs](Payments, metrics.Definition{
+	Name: "webstore.payment_provider.attempts",
+	Unit: "{attempt}",
+	Help: "Calls of the payment provider for a charge, each attempt counted, by how they ended.",
+})
