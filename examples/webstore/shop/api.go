@@ -166,6 +166,7 @@ func (s *shop) postCheckout(w http.ResponseWriter, r *http.Request, user User) e
 	var body struct {
 		Method  telemetry.PaymentMethod `json:"payment_method"`
 		Country string                  `json:"country"`
+		Coupon  string                  `json:"coupon"`
 	}
 	if err := jsonhttp.Decode(w, r, &body); err != nil {
 		return err
@@ -177,7 +178,11 @@ func (s *shop) postCheckout(w http.ResponseWriter, r *http.Request, user User) e
 	if !body.Method.Known() {
 		return InvalidMethod.With("payment_method %q is not one of %v.", body.Method, body.Method.Values())
 	}
-	order, err := s.checkout(r.Context(), checkout{user.ID, key, market, body.Method})
+	coupon, err := parseCoupon(body.Coupon)
+	if err != nil {
+		return err
+	}
+	order, err := s.checkout(r.Context(), checkout{user.ID, key, market, body.Method, coupon})
 	if err != nil {
 		return err
 	}

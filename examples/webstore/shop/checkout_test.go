@@ -25,9 +25,10 @@ func TestACheckoutPaysTakesTheStockAndEmptiesTheCart(t *testing.T) {
 	if order["status"] != "completed" || order["payment_transaction_id"] != "TXN-1" {
 		t.Errorf("order %v, want it completed by charge TXN-1", order)
 	}
-	total := order["total"].(map[string]any)
-	if total["amount"] != 2*99900.0+3*2990 || total["currency"] != "EUR" {
-		t.Errorf("total %v, want 208770 EUR", total)
+	for what, amount := range map[string]float64{"subtotal": 208770, "discount": 20877, "total": 187893} {
+		if got := order[what].(map[string]any); got["amount"] != amount || got["currency"] != "EUR" {
+			t.Errorf("%s is %v, want %v EUR", what, got, amount)
+		}
 	}
 	if left := f.stock(1); left != 48 {
 		t.Errorf("%d laptops are left of 50, want 48", left)
@@ -135,18 +136,20 @@ func TestOneCartCheckedOutTwiceAtTheSameTimeIsSoldOnce(t *testing.T) {
 func TestADeclineIs402AndGivesTheCartBack(t *testing.T) {
 	f := start(t, nil)
 	f.add(alice, 1, 2)
-	f.payments.answer(http.StatusPaymentRequired)
-	f.payments.first(func() { f.add(alice, 1, 1) }) // meanwhile, in another tab
+	f.payments.declines(true)
+	f.payments.then(func() { f.add(alice, 1, 1) }) // meanwhile, in another tab
 	for range 2 {
 		status, answer := f.pay(alice, "k1")
 		want(t, status, answer, http.StatusPaymentRequired, "payment_declined")
 	}
-	f.payments.first(nil)
+	f.payments.then(nil)
+	f.payments.declines(false)
 	if in := f.quantities(alice); in[1] != 3 {
 		t.Errorf("the cart has %v, want the 2 laptops that were declined and the one added meanwhile", in)
 	}
-	if calls, charges := f.payments.count(); calls != 1 || charges != 0 {
-		t.Errorf("%d calls and %d charges, want 1 and 0", calls, charges)
+	f.charged(0)
+	if calls := f.payments.called("POST /payments"); calls != 1 {
+		t.Errorf("%d calls, want 1", calls)
 	}
 	if f.stock(1) != 50 {
 		t.Error("a declined order took from the stock")
@@ -159,7 +162,7 @@ func TestADeclineIs402AndGivesTheCartBack(t *testing.T) {
 func TestAnOutageIs503AndTheSameKeyCompletesTheOrder(t *testing.T) {
 	f := start(t, nil)
 	f.add(alice, 1, 1)
-	f.payments.answer(http.StatusServiceUnavailable)
+	f.payments.next(refusing(http.StatusServiceUnavailable, "provider_unavailable"))
 	status, answer := f.pay(alice, "k1")
 	want(t, status, answer, http.StatusServiceUnavailable, "payment_unavailable")
 	f.charged(0)
@@ -190,10 +193,10 @@ func TestAnOutageIs503AndTheSameKeyCompletesTheOrder(t *testing.T) {
 func TestAPaymentWhoseAnswerIsLostIsNotMadeTwice(t *testing.T) {
 	f := start(t, nil)
 	f.add(alice, 1, 1)
-	f.payments.first(func() { panic(http.ErrAbortHandler) }) // after the charge
+	f.payments.next(lost, lost)
 	status, answer := f.pay(alice, "k1")
 	want(t, status, answer, http.StatusServiceUnavailable, "payment_unavailable")
-	f.payments.first(nil)
+	f.payments.then(nil)
 	f.charged(1)
 	status, order := f.pay(alice, "k1")
 	want(t, status, order, http.StatusOK, "")
@@ -261,7 +264,7 @@ func TestWhatSellsOutWhileItIsPaidForIsDelayed(t *testing.T) {
 	f := start(t, nil)
 	f.add(alice, 1, 2)
 	f.add(alice, 2, 1)
-	f.payments.first(func() { f.setStock(1, 1) })
+	f.payments.then(func() { f.setStock(1, 1) })
 	status, order := f.pay(alice, "k1")
 	want(t, status, order, http.StatusOK, "")
 	if order["status"] != "delayed" {
@@ -306,7 +309,7 @@ func TestNoConnectionIsHeldWhilePaymentsThinks(t *testing.T) {
 	f.add(alice, 1, 1)
 	var held atomic.Int32
 	held.Store(-1)
-	f.payments.first(func() { held.Store(f.shop.store.pool.Stat().AcquiredConns()) })
+	f.payments.then(func() { held.Store(f.shop.store.pool.Stat().AcquiredConns()) })
 	f.pay(alice, "k1")
 	if n := held.Load(); n != 0 {
 		t.Errorf("%d connections are held", n)
@@ -317,7 +320,7 @@ func TestAShopperWhoGoesAwayDoesNotStopTheCheckout(t *testing.T) {
 	f := start(t, nil)
 	f.add(alice, 1, 1)
 	ctx, leave := context.WithCancel(t.Context())
-	f.payments.first(leave)
+	f.payments.then(leave)
 	request := httptest.NewRequestWithContext(ctx, "POST", "/orders/checkout", strings.NewReader(germany))
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+alice)

@@ -75,4 +75,25 @@ var (
 		Detail: "Your order is pending. Send the same request with the same Idempotency-Key again: you will not pay twice.",
 		Header: http.Header{"Retry-After": {"5"}},
 	}
+	UnknownCoupon = &jsonhttp.Problem{
+		Status: http.StatusNotFound, Name: "unknown_coupon", Title: "There is no such coupon",
+		Detail: "Nothing was bought. Your cart is as it was: look for a misspelling, or order without a coupon, with a new Idempotency-Key.",
+	}
+	CouponUsedUp = &jsonhttp.Problem{
+		Status: http.StatusConflict, Name: "coupon_used_up", Title: "The coupon is used up",
+		Detail: "Nothing was bought. Your cart is as it was: order without the coupon, with a new Idempotency-Key.",
+	}
+	BelowMinimum = &jsonhttp.Problem{
+		Status: http.StatusUnprocessableEntity, Name: "below_minimum", Title: "The order is too small for the coupon",
+		Detail: "Nothing was bought. Your cart is as it was: add to it, or order without the coupon, with a new Idempotency-Key.",
+	}
+	PromotionsUnavailable = &jsonhttp.Problem{
+		Status: http.StatusServiceUnavailable, Name: "promotions_unavailable", Title: "Coupons do not work at the moment",
+		Detail: "Nothing was bought. Your cart is as it was: try again later, or order without the coupon, with a new Idempotency-Key.",
+		Header: http.Header{"Retry-After": {"5"}},
+	}
+	OrderCancelled = &jsonhttp.Problem{
+		Status: http.StatusConflict, Name: "order_cancelled", Title: "Your order was cancelled",
+		Detail: "For too long nobody could say whether it was paid. No money is kept, and your cart is as it was: order again with a new Idempotency-Key.",
+	}
 )

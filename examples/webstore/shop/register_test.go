@@ -193,7 +193,7 @@ func TestWhatAGuestIsOrderingStaysTheirs(t *testing.T) {
 	f := start(t, nil)
 	guest := f.guest()
 	f.add(guest, 1, 1)
-	f.payments.answer(http.StatusServiceUnavailable)
+	f.payments.next(refusing(http.StatusServiceUnavailable, "provider_unavailable"))
 	status, answer := f.pay(guest, "k1")
 	want(t, status, answer, http.StatusServiceUnavailable, "payment_unavailable")
 	f.add(guest, 2, 1)

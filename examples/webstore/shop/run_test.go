@@ -9,13 +9,16 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/otelkit/kit/examples/webstore/crm"
+	"github.com/otelkit/kit/examples/webstore/inventory"
 	"github.com/otelkit/kit/examples/webstore/paymentprovider"
 	"github.com/otelkit/kit/examples/webstore/payments"
+	"github.com/otelkit/kit/examples/webstore/promotions"
 	"github.com/otelkit/kit/examples/webstore/shop"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
 )
 
-// services is the three services, each listening, over one database.
+// services is the store's services, each listening, over one database.
 type services struct {
 	t      *testing.T
 	client *http.Client
@@ -59,8 +62,20 @@ func run(t *testing.T, providerURL string) (s *services, provider string) {
 	paymentsURL := up(func(ready func(string)) error {
 		return payments.Run(ctx, payments.Config{Addr: "127.0.0.1:0", DatabaseURL: database, ProviderURL: providerURL, Ready: ready})
 	})
+	promotionsURL := up(func(ready func(string)) error {
+		return promotions.Run(ctx, promotions.Config{Addr: "127.0.0.1:0", DatabaseURL: database, Ready: ready})
+	})
+	inventoryURL := up(func(ready func(string)) error {
+		return inventory.Run(ctx, inventory.Config{Addr: "127.0.0.1:0", Ready: ready})
+	})
+	crmURL := up(func(ready func(string)) error {
+		return crm.Run(ctx, crm.Config{Addr: "127.0.0.1:0", Ready: ready})
+	})
 	mainURL := up(func(ready func(string)) error {
-		return shop.Run(ctx, shop.Config{Addr: "127.0.0.1:0", DatabaseURL: database, PaymentsURL: paymentsURL, DemoData: true, Ready: ready})
+		return shop.Run(ctx, shop.Config{
+			Addr: "127.0.0.1:0", DatabaseURL: database, DemoData: true, Ready: ready,
+			PaymentsURL: paymentsURL, PromotionsURL: promotionsURL, InventoryURL: inventoryURL, CRMURL: crmURL,
+		})
 	})
 	client := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(client.CloseIdleConnections)
@@ -113,7 +128,7 @@ func TestAnOrderIsPaidAcrossTheServices(t *testing.T) {
 	}
 	charge := charges[0].(map[string]any)
 	if charge["id"] != order["payment_transaction_id"] || charge["idempotency_key"] != order["order_id"] ||
-		charge["amount"] != 549900.0 || charge["currency"] != "BRL" {
+		charge["amount"] != 549900.0*0.9 || charge["currency"] != "BRL" {
 		t.Errorf("charge %v is not that of order %v", charge, order)
 	}
 }

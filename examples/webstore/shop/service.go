@@ -19,7 +19,8 @@
 // a cart. Money is in minor units everywhere.
 //
 // PostgreSQL has the truth. Redis keeps copies of sessions and of what is sold,
-// and may be away. Payments are made by the service of that name.
+// and may be away. Payments and discounts are the affair of the services of those
+// names, warehouses and customers that of third parties.
 package shop
 
 import (
@@ -30,6 +31,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +50,7 @@ import (
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/postgres"
+	"github.com/otelkit/kit/otelkit/resilience"
 )
 
 // schema is where the service's tables are.
@@ -56,19 +59,50 @@ const schema = "shop"
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Config configures Run. Addr, DatabaseURL and PaymentsURL are required.
+// Config configures Run. The addresses are required, but for RedisURL.
 type Config struct {
-	Addr         string            // to listen on
-	DatabaseURL  string            // of PostgreSQL
-	RedisURL     string            // of Redis; "" means that nothing is cached
-	PaymentsURL  string            // of the payments service, such as "http://127.0.0.1:8081"
-	DemoData     bool              // there are the demo users, whose tokens everybody knows, and the stock is replenished
-	LatencyScale float64           // multiplies the simulated work; 0 means none
-	Version      string            // service.version
-	Ready        func(addr string) // called once it takes connections; may be nil
+	Addr          string            // to listen on
+	DatabaseURL   string            // of PostgreSQL
+	RedisURL      string            // of Redis; "" means that nothing is cached
+	PaymentsURL   string            // of the payments service, such as "http://127.0.0.1:8081"
+	PromotionsURL string            // of the promotions service
+	InventoryURL  string            // of the inventory system
+	CRMURL        string            // of the CRM
+	DemoData      bool              // there are the demo users, whose tokens everybody knows, and the stock is replenished
+	LatencyScale  float64           // multiplies the simulated work; 0 means none
+	Version       string            // service.version
+	Ready         func(addr string) // called once it takes connections; may be nil
+
+	// ReconcileAfter is when an order is taken up that nobody works on any more, such as
+	// after a process was killed: so long after its last step, or after the last attempt
+	// to take it up. 0 means 30 s, which is longer than a checkout may take. Less does no
+	// harm, but two may work on one order.
+	ReconcileAfter time.Duration
+	// CancelAfter is the age from which on an order that is not paid is cancelled rather
+	// than paid. 0 means 5 min.
+	CancelAfter time.Duration
+	// OutboxInterval is how often the outbox is looked through for what is to be
+	// delivered. The pause after an attempt that failed begins with twice that. 0 means
+	// 250 ms.
+	OutboxInterval time.Duration
+	// OutboxMaxPause is the longest pause between two attempts to deliver the same, give
+	// or take a half. 0 means 1 min.
+	OutboxMaxPause time.Duration
 
 	cachePatience  cachePatience // 0 means usualCachePatience; tests have more
 	passwordMemory uint32        // of a hash, in KiB; 0 means argonMemory; tests have less
+}
+
+// pace is how soon what a checkout leaves to be done is done.
+type pace struct{ reconcileAfter, cancelAfter, outboxInterval, outboxMaxPause time.Duration }
+
+func (cfg Config) pace() pace {
+	return pace{
+		reconcileAfter: cmp.Or(cfg.ReconcileAfter, 30*time.Second),
+		cancelAfter:    cmp.Or(cfg.CancelAfter, 5*time.Minute),
+		outboxInterval: cmp.Or(cfg.OutboxInterval, 250*time.Millisecond),
+		outboxMaxPause: cmp.Or(cfg.OutboxMaxPause, time.Minute),
+	}
 }
 
 // telemetryKit is what the service needs of a *otelkit.Kit.
@@ -81,10 +115,13 @@ type telemetryKit interface {
 
 // shop is the service. It is safe for concurrent use.
 type shop struct {
-	store        *store
-	cache        *cache
-	checks       *health.Checker
-	payments     *paymentsClient
+	store  *store
+	cache  *cache
+	checks *health.Checker
+	others
+	pace         pace
+	hopeless     func(orderID string) bool // whether what cannot be delivered is cancelled
+	recorder     *metrics.Recorder
 	passwords    *passwords
 	unsaid       unsaid
 	log          *slog.Logger
@@ -100,7 +137,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.MainService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
-		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog},
+		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, resilience.Catalog},
 	})
 	if err != nil {
 		return err
@@ -124,6 +161,8 @@ func Run(ctx context.Context, cfg Config) error {
 	defer background.Wait()
 	background.Go(func() { s.check(ctx) })
 	background.Go(func() { s.keepHouse(ctx) })
+	background.Go(func() { s.reconcile(ctx) })
+	background.Go(func() { s.deliverOutbox(ctx) })
 	if cfg.DemoData {
 		background.Go(func() { s.deliver(ctx) })
 	}
@@ -133,7 +172,13 @@ func Run(ctx context.Context, cfg Config) error {
 // open makes the service out of what it needs. The returned function closes
 // all that.
 func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll func(), err error) {
-	payments, err := newPaymentsClient(cfg.PaymentsURL, kit)
+	var closing closers
+	defer func() {
+		if err != nil {
+			closing.close()
+		}
+	}()
+	others, err := openOthers(cfg, kit, &closing)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,39 +186,99 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 	if err != nil {
 		return nil, nil, err
 	}
+	closing.add(pool.Close)
 	cache, err := openCache(ctx, cfg.RedisURL, cmp.Or(cfg.cachePatience, usualCachePatience), kit)
 	if err != nil {
-		pool.Close()
 		return nil, nil, err
 	}
-	closeAll = func() {
-		cache.close()
-		pool.Close()
-		payments.close()
-	}
-	checks, err := newChecks(pool, cache, payments, kit)
+	closing.add(cache.close)
+	checks, err := newChecks(pool, cache, others, kit)
 	if err != nil {
-		closeAll()
 		return nil, nil, err
 	}
 	s = &shop{
 		store:        &store{pool},
 		cache:        cache,
 		checks:       checks,
-		payments:     payments,
+		others:       others,
+		pace:         cfg.pace(),
+		hopeless:     hopeless,
+		recorder:     kit.Recorder(),
 		passwords:    newPasswords(cmp.Or(cfg.passwordMemory, argonMemory)),
 		log:          kit.Logger(),
 		tracer:       kit.TracerProvider().Tracer(telemetry.Shop.Scope()),
 		demo:         cfg.DemoData,
 		latencyScale: cfg.LatencyScale,
 	}
+	if err := s.observe(ctx, &closing); err != nil {
+		return nil, nil, fmt.Errorf("shop: %w", err)
+	}
 	if cfg.DemoData {
 		if err := s.saveDemoData(ctx); err != nil {
-			closeAll()
 			return nil, nil, fmt.Errorf("shop: saving the demo users: %w", err)
 		}
 	}
-	return s, closeAll, nil
+	return s, closing.close, nil
+}
+
+// closers is what has to be closed in the end, the last first.
+type closers []func()
+
+func (c *closers) add(end func()) { *c = append(*c, end) }
+
+func (c *closers) close() {
+	for _, end := range slices.Backward(*c) {
+		end()
+	}
+}
+
+// others is who the service calls.
+type others struct {
+	payments   *paymentsClient
+	promotions *promotionsClient
+	inventory  *inventoryClient
+	crm        *crmClient
+}
+
+func openOthers(cfg Config, kit telemetryKit, closing *closers) (o others, err error) {
+	if o.payments, err = newPaymentsClient(cfg.PaymentsURL, kit); err != nil {
+		return o, err
+	}
+	closing.add(o.payments.close)
+	if o.promotions, err = newPromotionsClient(cfg.PromotionsURL, kit); err != nil {
+		return o, err
+	}
+	closing.add(o.promotions.close)
+	if o.inventory, err = newInventoryClient(cfg.InventoryURL, kit); err != nil {
+		return o, err
+	}
+	closing.add(o.inventory.close)
+	if o.crm, err = newCRMClient(cfg.CRMURL, kit); err != nil {
+		return o, err
+	}
+	closing.add(o.crm.close)
+	return o, nil
+}
+
+// observe has what waits in the database be measured, whenever metrics are read.
+func (s *shop) observe(ctx context.Context, closing *closers) error {
+	ctx = metrics.NewContext(ctx, s.recorder)
+	open, err := telemetry.OpenOrders.Register(ctx, s.observeOpenOrders)
+	if err != nil {
+		return err
+	}
+	closing.add(func() { _ = open.Unregister() })
+	waiting, err := telemetry.OutboxMessages.Register(ctx, s.observeMessages)
+	if err != nil {
+		return err
+	}
+	closing.add(func() { _ = waiting.Unregister() })
+	lag, err := telemetry.OutboxLag.Register(ctx, s.observeLag)
+	if err != nil {
+		return err
+	}
+	closing.add(func() { _ = lag.Unregister() })
+	return nil
 }
 
 // openStore connects to the database and brings its schema up to date.
@@ -194,12 +299,15 @@ func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool
 }
 
 // newChecks returns what says whether the service should get requests. Without
-// PostgreSQL it can do nothing; without the others it sells more slowly, or does
-// not sell.
-func newChecks(pool *pgxpool.Pool, cache *cache, payments *paymentsClient, kit telemetryKit) (*health.Checker, error) {
+// PostgreSQL it can do nothing, and without payments it does not sell; without the
+// others it sells more slowly, at the full price, or delivers later.
+func newChecks(pool *pgxpool.Pool, cache *cache, others others, kit telemetryKit) (*health.Checker, error) {
 	checks := []health.Check{
 		{Name: "postgres", Layer: health.Datastore, Criticality: health.Critical, Run: postgres.Check(pool), Interval: time.Second},
-		{Name: "payments", Run: payments.ping, Endpoints: []string{"/orders/checkout", "/checkout"}},
+		{Name: "payments", Run: others.payments.ping, Endpoints: []string{"/orders/checkout", "/checkout"}},
+		{Name: "promotions", Run: others.promotions.ping},
+		{Name: "inventory", Layer: "third party", Run: others.inventory.ping},
+		{Name: "crm", Layer: "third party", Run: others.crm.ping},
 	}
 	if !cache.off {
 		checks = append(checks, health.Check{Name: "redis", Layer: health.Datastore, Run: cache.ping})

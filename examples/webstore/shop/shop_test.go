@@ -26,22 +26,26 @@ const (
 	bob   = "test-token-789"
 )
 
-// fixture is the service over a real database, with payments of the test's.
+// fixture is the service over a real database, in a world of the test's.
 type fixture struct {
 	t    *testing.T
 	kit  *otelkittest.Kit
 	shop *shop
 	http.Handler
-	payments *fakePayments
+	*world
 }
 
 // start starts a service; edit, if not nil, changes its configuration.
 func start(t *testing.T, edit func(*Config)) *fixture {
 	t.Helper()
-	payments := &fakePayments{charges: map[string]string{}}
-	server := httptest.NewServer(payments)
-	t.Cleanup(server.Close)
-	cfg := Config{DatabaseURL: pgtest.URL(t), PaymentsURL: server.URL, DemoData: true, passwordMemory: 64}
+	return newWorld(t).start(pgtest.URL(t), edit)
+}
+
+// start starts a service in a world over a database.
+func (w *world) start(database string, edit func(*Config)) *fixture {
+	t := w.t
+	t.Helper()
+	cfg := w.config(database)
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -51,7 +55,8 @@ func start(t *testing.T, edit func(*Config)) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(closeAll)
-	return &fixture{t, kit, s, s.handler(kit), payments}
+	s.hopeless = func(string) bool { return false }
+	return &fixture{t, kit, s, s.handler(kit), w}
 }
 
 // check runs the checks of health until the test ends.
@@ -169,63 +174,4 @@ func (f *fixture) orders(token string) []map[string]any {
 		orders = append(orders, o.(map[string]any))
 	}
 	return orders
-}
-
-// fakePayments is the payments service: it charges once for each key.
-type fakePayments struct {
-	mu      sync.Mutex
-	script  []int             // statuses to answer with first
-	before  func()            // is called before each answer, if not nil
-	charges map[string]string // by key
-	calls   int
-}
-
-func (p *fakePayments) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	p.calls++
-	before := p.before
-	status := http.StatusOK
-	if len(p.script) > 0 {
-		status, p.script = p.script[0], p.script[1:]
-	}
-	key := r.Header.Get("Idempotency-Key")
-	if status == http.StatusOK {
-		if _, ok := p.charges[key]; !ok {
-			p.charges[key] = fmt.Sprint("TXN-", len(p.charges)+1)
-		}
-	}
-	charge := p.charges[key]
-	p.mu.Unlock()
-	if before != nil {
-		before()
-	}
-	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"key": %q, "charge_id": %q}`, key, charge)
-}
-
-func (p *fakePayments) answer(statuses ...int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.script = statuses
-}
-
-// first has do called before each answer.
-func (p *fakePayments) first(do func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.before = do
-}
-
-func (p *fakePayments) count() (calls, charges int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.calls, len(p.charges)
-}
-
-// charged fails the test unless that many charges were made.
-func (f *fixture) charged(n int) {
-	f.t.Helper()
-	if _, charges := f.payments.count(); charges != n {
-		f.t.Errorf("%d charges were made, want %d", charges, n)
-	}
 }

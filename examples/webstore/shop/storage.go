@@ -50,7 +50,11 @@ func scanProduct(row pgx.Row, m telemetry.Market) (Product, error) {
 
 // replenish lets the warehouse deliver what has run low.
 func (s *store) replenish(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, `UPDATE products SET stock = delivery WHERE stock < delivery / 2`)
+	// Locked in the order of their ids, as checkouts do.
+	_, err := s.pool.Exec(ctx, `
+		WITH low AS (SELECT id FROM products WHERE stock < delivery / 2 ORDER BY id FOR NO KEY UPDATE)
+		UPDATE products p SET delivered = p.delivered + p.delivery - p.stock, stock = p.delivery
+		FROM low WHERE p.id = low.id`)
 	return err
 }
 

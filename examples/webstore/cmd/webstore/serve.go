@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/otelkit/kit/examples/webstore/payments"
 	"github.com/otelkit/kit/examples/webstore/platform"
@@ -24,6 +25,13 @@ func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	f.databaseURL(&cfg.DatabaseURL, "`URL` of PostgreSQL, required")
 	f.redisURL(&cfg.RedisURL, "`URL` of Redis, required")
 	f.StringVar(&cfg.PaymentsURL, "payments-url", "http://127.0.0.1:8081", "`URL` of payments")
+	f.StringVar(&cfg.PromotionsURL, "promotions-url", "http://127.0.0.1:8082", "`URL` of promotions")
+	f.StringVar(&cfg.InventoryURL, "inventory-url", "http://127.0.0.1:8093", "`URL` of the inventory system")
+	f.StringVar(&cfg.CRMURL, "crm-url", "http://127.0.0.1:8092", "`URL` of the CRM")
+	reconcileAfter := f.span("reconcile-after", 30*time.Second, "`time` after which an order that was left behind is taken up")
+	cancelAfter := f.span("cancel-after", 5*time.Minute, "`age` from which on an order that is not paid is cancelled")
+	outboxInterval := f.span("outbox-interval", 250*time.Millisecond, "`time` between two looks for what others have to be told")
+	outboxMaxPause := f.span("outbox-max-pause", time.Minute, "longest `time` between two attempts to tell the same")
 	f.BoolVar(&cfg.DemoData, "demo-data", false, "have the demo users, with tokens that everybody knows")
 	latency := f.latencyScale()
 	return func(ctx context.Context, _, _ io.Writer) error {
@@ -34,6 +42,8 @@ func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
 			return err
 		}
 		cfg.LatencyScale = *latency
+		cfg.ReconcileAfter, cfg.CancelAfter = *reconcileAfter, *cancelAfter
+		cfg.OutboxInterval, cfg.OutboxMaxPause = *outboxInterval, *outboxMaxPause
 		return shop.Run(ctx, cfg)
 	}
 }
