@@ -87,10 +87,8 @@ func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.Key
 			attrs = append(attrs, semconv.ServerPort(port))
 		}
 	}
-	if host, _ := split(r.RemoteAddr); host != "" {
-		// What a header claims is not believed, so that network.peer.address would be the
-		// same again.
-		attrs = append(attrs, semconv.ClientAddress(httpnames.Clip(host)))
+	if client := o.server.clientAddress(r); client != "" {
+		attrs = append(attrs, semconv.ClientAddress(httpnames.Clip(client)))
 	}
 	if agent := r.UserAgent(); agent != "" {
 		attrs = append(attrs, semconv.UserAgentOriginal(httpnames.Clip(agent)))
@@ -99,6 +97,16 @@ func (o *observation) spanAttributes(attrs []attribute.KeyValue) []attribute.Key
 		attrs = append(attrs, profileID.String(id))
 	}
 	return attrs
+}
+
+// clientAddress returns who sent a request. Without a ClientAddress, what a header claims
+// is not believed, and network.peer.address would be the same again.
+func (s *server) clientAddress(r *http.Request) string {
+	if s.cfg.ClientAddress != nil {
+		return s.cfg.ClientAddress(r)
+	}
+	host, _ := split(r.RemoteAddr)
+	return host
 }
 
 // redacted returns a query without what may be secret in it: of each parameter its name,

@@ -67,6 +67,12 @@ type Kit interface {
 
 // Config configures Wrap. The zero value of every field is useful.
 type Config struct {
+	// ClientAddress returns the client's address for spans, "" if there is none, as the
+	// service believes it: behind a proxy, the one that the proxy names, such as
+	// ratelimit.ClientAddress tells it. nil means the peer of the connection, whatever a
+	// header claims.
+	ClientAddress func(*http.Request) string
+
 	Kit          Kit                      // where telemetry goes; nil means OpenTelemetry's globals, the default recorder and slog.Default
 	AccessLog    *slog.Logger             // gets a line a request, at level info; nil means none
 	Filter       func(*http.Request) bool // whether a request is observed; nil means all are. Health checks are best left out

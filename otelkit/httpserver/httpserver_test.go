@@ -112,6 +112,22 @@ func TestTheMethodAndHostOfAPatternAreNotPartOfTheRoute(t *testing.T) {
 	}
 }
 
+func TestTheClientIsWhomTheServiceBelievesItToBe(t *testing.T) {
+	for want, address := range map[string]func(*http.Request) string{
+		"client.address=198.51.100.7 ": func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") },
+		"client.address=192.0.2.1 ":    nil,
+		"":                             func(*http.Request) string { return "" },
+	} {
+		k := newKit()
+		r := httptest.NewRequest(http.MethodGet, "http://example.com/orders", nil)
+		r.Header.Set("X-Forwarded-For", "198.51.100.7")
+		serve(httpserver.Wrap(http.HandlerFunc(ok), httpserver.Config{Kit: k, ClientAddress: address}), r)
+		if got := text(k.span(t).Attributes()); !strings.HasPrefix(got, want+"http.request.method=GET ") {
+			t.Errorf("span has\n%s, want it to begin with %q", got, want)
+		}
+	}
+}
+
 func TestARouteBelowASubrouterIsWhole(t *testing.T) {
 	k := newKit()
 	router := mux.NewRouter()

@@ -45,6 +45,16 @@ func (c *circuit) allows(now int64) bool {
 	return true
 }
 
+// isOpen says whether decisions do without Redis, but for one a second.
+func (c *circuit) isOpen() bool {
+	if !c.trouble.Load() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open
+}
+
 // answered says whether the circuit was open until now.
 func (c *circuit) answered() (closed bool) {
 	if !c.trouble.Load() {

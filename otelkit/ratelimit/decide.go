@@ -134,6 +134,22 @@ func (l *Limiter) isOverLimit(asks []ask, results []Result, now int64) bool {
 	return known
 }
 
+// knowsDenied says whether some ask is going to be denied, as far as this instance knows,
+// and takes nothing.
+func (l *Limiter) knowsDenied(given []Ask) bool {
+	now := l.micros()
+	local := l.shared == nil || l.onError == FailLocal && l.circuit.isOpen()
+	for i := range given {
+		a, err := l.resolve(given[i], i)
+		switch {
+		case err != nil || a.limit.Shadow:
+		case l.shared != nil && l.overLimit.denies(&a, now), local && l.local.denies(&a, now):
+			return true
+		}
+	}
+	return false
+}
+
 // useLeases takes from leases what it can, and says whether that was all.
 func (l *Limiter) useLeases(asks []ask, results []Result, now int64) bool {
 	all := true

@@ -59,6 +59,6 @@ func ExampleMiddleware() {
 		fmt.Println(item)
 	}
 	// Output:
-	// "user";r=99;t=60
 	// "client";r=39;t=2
+	// "user";r=99;t=60
 }

@@ -60,6 +60,13 @@ func (m memory) take(asks []ask, results []Result, now int64) (evicted int64) {
 	return evicted
 }
 
+// denies says whether an ask does not fit.
+func (m memory) denies(a *ask, now int64) bool {
+	m.levels.mu.Lock()
+	defer m.levels.mu.Unlock()
+	return !a.limit.share.fits(m.levels.backlog(a.key, a.limit.share, now), a.cost)
+}
+
 // overLimit remembers which keys Redis said are over their limit, so that denying them
 // again needs no round trip. It may know less than Redis, never more: others only add to
 // a backlog, and only time takes off it. (What is given back, since another limit denied,

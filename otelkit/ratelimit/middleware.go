@@ -36,12 +36,19 @@ type HTTPConfig struct {
 
 	// User returns who sent a request, as the service has verified it: from a session
 	// or a token whose signature was checked, never from a field that a client can
-	// write. "" means nobody. Required by rules ByUser and ByUserElseClient.
+	// write. "" means nobody. Required by rules ByUser and ByUserElseClient. It may look
+	// the user up: it is not asked about a request from an address that this instance
+	// knows to be over a limit of its own.
 	User func(*http.Request) string
 
 	// TrustedProxies are the networks of the proxies in front of the service, whose
 	// X-Forwarded-For is believed. None means that clients connect by themselves.
 	TrustedProxies []netip.Prefix
+
+	// Deny answers what is over a limit, in the service's own words; nil means the
+	// problem that Middleware tells of. Retry-After and the fields of the limits are set
+	// already.
+	Deny func(http.ResponseWriter, *http.Request, Decision)
 
 	Exempt     func(*http.Request) bool // whether a request is not limited, such as a health check; nil means none
 	XRateLimit bool                     // also send X-RateLimit-Limit, -Remaining and -Reset (in seconds), of the limit with the least remaining
@@ -62,6 +69,11 @@ func Middleware(cfg HTTPConfig) (func(http.Handler) http.Handler, error) {
 	m := &middleware{cfg: cfg, policies: map[string]string{}}
 	for _, rule := range cfg.Rules {
 		m.policies[rule.Limit] = policyItem(cfg.Limiter.limits[rule.Limit].Limit)
+		if rule.needsUser() {
+			m.withUser = append(m.withUser, rule)
+		} else {
+			m.withoutUser = append(m.withoutUser, rule)
+		}
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, next) })
@@ -71,7 +83,12 @@ func Middleware(cfg HTTPConfig) (func(http.Handler) http.Handler, error) {
 type middleware struct {
 	cfg      HTTPConfig
 	policies map[string]string // items of RateLimit-Policy, by limit
+
+	withoutUser, withUser []Rule
 }
+
+// needsUser says whether who sent a request has to be found out for the rule.
+func (r Rule) needsUser() bool { return r.Key == nil && r.By != ByClient }
 
 func (c HTTPConfig) validate() error {
 	if c.Limiter == nil {
@@ -116,7 +133,12 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		return
 	}
 	var space [4]Ask // so that few rules need no allocation
-	asks := m.asks(space[:0], r)
+	asks := m.asks(space[:0], r, m.withoutUser)
+	if len(m.withUser) > 0 && !m.cfg.Limiter.knowsDenied(asks) {
+		// If it is denied, whose request it is makes no difference, and who floods the
+		// service with made-up tokens must not have each of them looked up.
+		asks = m.asks(asks, r, m.withUser)
+	}
 	if len(asks) == 0 {
 		next.ServeHTTP(w, r)
 		return
@@ -132,16 +154,16 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 	}
 	m.setFields(w.Header(), decision)
 	if !decision.Allowed {
-		deny(w, decision)
+		m.deny(w, r, decision)
 		return
 	}
 	next.ServeHTTP(w, r)
 }
 
-// asks appends what the rules ask about a request.
-func (m *middleware) asks(asks []Ask, r *http.Request) []Ask {
-	for i := range m.cfg.Rules {
-		rule := &m.cfg.Rules[i]
+// asks appends what rules ask about a request.
+func (m *middleware) asks(asks []Ask, r *http.Request, rules []Rule) []Ask {
+	for i := range rules {
+		rule := &rules[i]
 		key, cost := m.key(rule, r), 1
 		if rule.Cost != nil {
 			cost = rule.Cost(r)
@@ -181,7 +203,13 @@ type problem struct {
 }
 
 // deny answers a request that a limit denies.
-func deny(w http.ResponseWriter, d Decision) {
+func (m *middleware) deny(w http.ResponseWriter, r *http.Request, d Decision) {
+	after := strconv.FormatInt(seconds(d.RetryAfter), 10)
+	w.Header().Set("Retry-After", after)
+	if m.cfg.Deny != nil {
+		m.cfg.Deny(w, r, d)
+		return
+	}
 	status, p := http.StatusTooManyRequests, problem{Type: problemTypes + "quota-exceeded", Title: "Quota exceeded"}
 	for i := range d.Results {
 		res := &d.Results[i]
@@ -193,9 +221,7 @@ func deny(w http.ResponseWriter, d Decision) {
 			status, p.Type, p.Title = http.StatusServiceUnavailable, problemTypes+"temporary-reduced-capacity", "Capacity reduced for a time"
 		}
 	}
-	after := strconv.FormatInt(seconds(d.RetryAfter), 10)
 	p.Detail = "Try again in " + after + " s."
-	w.Header().Set("Retry-After", after)
 	writeProblem(w, status, p)
 }
 

@@ -2,6 +2,8 @@ package ratelimit_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -199,6 +201,57 @@ func TestRequestsAreCountedByClientOrUser(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whose request it is may cost a query: who sends a flood of made-up tokens must not have
+// each looked up.
+func TestOfAnAddressThatIsKnownToBeOverItsLimitNobodyAsksForTheUser(t *testing.T) {
+	backends(t, func(t *testing.T, b backend) {
+		clock := newClock()
+		asked := 0
+		s := newSite(t, nil, ratelimit.HTTPConfig{
+			Limiter: b.limiter(t, ratelimit.Config{Now: clock.Now, Limits: []ratelimit.Limit{
+				{Name: "user", Rate: 10, Per: 24 * time.Hour}, {Name: "api", Rate: 2, Per: time.Hour},
+			}}),
+			Rules: []ratelimit.Rule{{Limit: "user", By: ratelimit.ByUser}, {Limit: "api"}},
+			User:  func(r *http.Request) string { asked++; return verified(r) },
+		})
+		for i := range 10 {
+			want := http.StatusOK
+			if i >= 2 {
+				want = http.StatusTooManyRequests
+			}
+			if got := s.get("192.0.2.1", "ada").StatusCode; got != want {
+				t.Errorf("request %d: %d, want %d", i, got, want)
+			}
+		}
+		if asked > 3 { // Redis tells of the denial with the third
+			t.Errorf("the user was asked for %d times, want not after a denial", asked)
+		}
+		clock.advance(30 * time.Minute)
+		if got := s.get("192.0.2.1", "ada"); got.StatusCode != http.StatusOK || !strings.Contains(strings.Join(got.Header.Values("RateLimit"), ", "), `"user";r=7`) {
+			t.Errorf("half an hour later: %d with %q, want 200 and that the user has 7 left", got.StatusCode, got.Header.Values("RateLimit"))
+		}
+	})
+}
+
+func TestAServiceDeniesInItsOwnWords(t *testing.T) {
+	s := newSite(t, oneAMinute(), ratelimit.HTTPConfig{
+		Rules: []ratelimit.Rule{{Limit: "api"}},
+		Deny: func(w http.ResponseWriter, r *http.Request, d ratelimit.Decision) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			fmt.Fprint(w, r.RemoteAddr, " ", d.Results[0].Limit.Name, " ", d.RetryAfter)
+		},
+	})
+	s.get("192.0.2.1", "")
+	res := s.get("192.0.2.1", "")
+	text, _ := io.ReadAll(res.Body)
+	if string(text) != "192.0.2.1:4711 api 1m0s" || res.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("%d %q, want what the service writes", res.StatusCode, text)
+	}
+	if after, limit := res.Header.Get("Retry-After"), res.Header.Get("RateLimit"); after != "60" || limit != `"api";r=0;t=60` {
+		t.Errorf("Retry-After %q, RateLimit %q", after, limit)
 	}
 }
 
