@@ -160,8 +160,7 @@ func TestTheSameSeedFailsTheSameWay(t *testing.T) {
 		p := start(t, paymentprovider.Config{FailureScale: 3, Seed: seed})
 		var all strings.Builder
 		for i := range 100 {
-			answer := p.charge("BR", fmt.Sprint(i))
-			fmt.Fprintln(&all, answer.Status, answer.Body["id"])
+			fmt.Fprintln(&all, p.charge("BR", fmt.Sprint(i)).Status)
 		}
 		return all.String()
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelkit/kit/examples/webstore/latency"
@@ -15,9 +16,10 @@ type Party struct {
 	table                      Table
 	latencyScale, failureScale float64
 
-	mu     sync.Mutex
-	rand   *rand.Rand
-	number int // of the ids given
+	mu   sync.Mutex
+	rand *rand.Rand
+
+	ids atomic.Int64 // that were given
 }
 
 // New returns a party whose calls end as the table says. Of cfg it does not use
@@ -77,10 +79,8 @@ func (p *Party) Do(w http.ResponseWriter, r *http.Request, country string, effec
 	reply.Write(w)
 }
 
-// ID returns a new id, such as TXN-1-5f3a09c4 for the prefix TXN.
+// ID returns a new id, such as TXN-1767225600000-1 for the prefix TXN. With the time
+// in it, it is none that was given before a restart, which others may have kept.
 func (p *Party) ID(prefix string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.number++
-	return fmt.Sprintf("%s-%d-%08x", prefix, p.number, p.rand.Uint32())
+	return fmt.Sprintf("%s-%d-%d", prefix, time.Now().UnixMilli(), p.ids.Add(1))
 }

@@ -36,7 +36,7 @@ type Config struct {
 	Addr         string            // to listen on
 	LatencyScale float64           // multiplies every latency; 0 means that it answers at once
 	FailureScale float64           // multiplies every chance of a failure; 0 means that none happens
-	Seed         uint64            // of all that is drawn: the same seed and calls, one after the other, give the same answers
+	Seed         uint64            // of all that is drawn: the same calls, one after the other, end the same way
 	Ready        func(addr string) // called once it takes connections; may be nil
 }
 

@@ -182,6 +182,23 @@ func TestWhatACallerDoesNotWaitForHappensAllTheSame(t *testing.T) {
 	})
 }
 
+func TestNoIDIsGivenTwiceNotEvenAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		given := map[string]bool{}
+		for range 2 {
+			party := thirdparty.New(thirdparty.Config{Seed: 1}, nil)
+			for range 100 {
+				id := party.ID("TXN")
+				if given[id] || !strings.HasPrefix(id, "TXN-") {
+					t.Fatalf("%s was given before, or has no prefix", id)
+				}
+				given[id] = true
+			}
+			time.Sleep(time.Second) // a restart takes some time
+		}
+	})
+}
+
 func TestACallThatHasNoRowIsAMistakeThatShows(t *testing.T) {
 	defer func() {
 		if said, _ := recover().(string); !strings.Contains(said, `"POST /buy/{country}" has no row`) {
