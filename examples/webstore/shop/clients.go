@@ -31,20 +31,27 @@ type client struct {
 	http     *http.Client
 	observer *resilience.Observer
 	circuit  circuitbreaker.CircuitBreaker[reply]
+	pause    time.Duration
 	ping     func(context.Context) error // whether the service is there
 }
 
-// The circuit to a service opens when that many of its last calls failed, and is
-// tried again after a rest.
+// The circuit to a service opens when that many of its last calls failed.
 const (
 	circuitFailures = 10
 	circuitOutOf    = 20
-	circuitRest     = 5 * time.Second
 )
+
+// rests are the times in which a service in trouble is left alone.
+type rests struct {
+	pause   time.Duration // before the second attempt of a call; doubles, and varies by half
+	circuit time.Duration // that a circuit stays open before it is tried again
+}
+
+var usualRests = rests{pause: 100 * time.Millisecond, circuit: 5 * time.Second}
 
 // newClient prepares to call the service at a URL, which answers a GET of
 // healthPath when it is there.
-func newClient(target telemetry.Dependency, address, healthPath string, kit telemetryKit) (*client, error) {
+func newClient(target telemetry.Dependency, address, healthPath string, rests rests, kit telemetryKit) (*client, error) {
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("shop: %q is no URL of %s, such as http://127.0.0.1:8081", address, target)
@@ -63,8 +70,9 @@ func newClient(target telemetry.Dependency, address, healthPath string, kit tele
 		circuit: resilience.CircuitBreaker(observer, circuitbreaker.NewBuilder[reply]().
 			HandleIf(func(_ reply, err error) bool { return provesTrouble(err) }).
 			WithFailureThresholdRatio(circuitFailures, circuitOutOf).
-			WithDelay(circuitRest).
+			WithDelay(rests.circuit).
 			WithSuccessThreshold(2)),
+		pause: rests.pause,
 	}
 	c.ping = health.HTTP(c.http, base.JoinPath(healthPath).String())
 	return c, nil
@@ -95,14 +103,13 @@ type patience struct {
 	unansweredOnly bool
 }
 
-// operation prepares to call for something. The pauses between attempts begin with
-// 0.1 s, double, and vary by half.
+// operation prepares to call for something.
 func (c *client) operation(method, template string, p patience) *operation {
 	retries := resilience.Retry(c.observer, retrypolicy.NewBuilder[reply]().
 		HandleIf(func(_ reply, err error) bool { return err != nil && (!p.unansweredOnly || unreachable(err)) }).
 		AbortOnErrors(circuitbreaker.ErrOpen, context.Canceled).
 		WithMaxAttempts(p.attempts).
-		WithBackoff(100*time.Millisecond, time.Second).
+		WithBackoff(c.pause, 8*c.pause).
 		WithJitterFactor(0.5).
 		ReturnLastFailure())
 	return &operation{c, method, template, p, resilience.Executor(c.observer, failsafe.With(retries, c.circuit))}

@@ -15,8 +15,8 @@ type crmClient struct {
 	orderOp, updateOp *operation
 }
 
-func newCRMClient(address string, kit telemetryKit) (*crmClient, error) {
-	c, err := newClient(telemetry.DependsOnCRM, address, "/health", kit)
+func newCRMClient(address string, rests rests, kit telemetryKit) (*crmClient, error) {
+	c, err := newClient(telemetry.DependsOnCRM, address, "/health", rests, kit)
 	if err != nil {
 		return nil, err
 	}

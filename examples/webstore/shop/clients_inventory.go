@@ -17,8 +17,8 @@ type inventoryClient struct {
 	checkOp, reserveOp, releaseOp *operation
 }
 
-func newInventoryClient(address string, kit telemetryKit) (*inventoryClient, error) {
-	c, err := newClient(telemetry.DependsOnInventory, address, "/health", kit)
+func newInventoryClient(address string, rests rests, kit telemetryKit) (*inventoryClient, error) {
+	c, err := newClient(telemetry.DependsOnInventory, address, "/health", rests, kit)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ type paymentsClient struct {
 	payOp, stateOp, cancelOp *operation
 }
 
-func newPaymentsClient(address string, kit telemetryKit) (*paymentsClient, error) {
-	c, err := newClient(telemetry.DependsOnPayments, address, "/healthz/live", kit)
+func newPaymentsClient(address string, rests rests, kit telemetryKit) (*paymentsClient, error) {
+	c, err := newClient(telemetry.DependsOnPayments, address, "/healthz/live", rests, kit)
 	if err != nil {
 		return nil, err
 	}

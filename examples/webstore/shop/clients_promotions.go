@@ -17,8 +17,8 @@ type promotionsClient struct {
 	redeemOp, releaseOp *operation
 }
 
-func newPromotionsClient(address string, kit telemetryKit) (*promotionsClient, error) {
-	c, err := newClient(telemetry.DependsOnPromotions, address, "/healthz/live", kit)
+func newPromotionsClient(address string, rests rests, kit telemetryKit) (*promotionsClient, error) {
+	c, err := newClient(telemetry.DependsOnPromotions, address, "/healthz/live", rests, kit)
 	if err != nil {
 		return nil, err
 	}

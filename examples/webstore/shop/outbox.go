@@ -101,10 +101,9 @@ type delivery struct {
 
 // The pace of deliveries, beside that of Config.
 const (
-	deliveryBatch   = 64
-	deliveryWorkers = 16
-	deliveryLease   = 30 * time.Second // longer than any delivery takes, so that no two instances make one at a time
-	crmPatience     = 24 * time.Hour   // after which news are old, and dropped
+	deliveryBatch = 32               // messages that are claimed and delivered at once
+	deliveryLease = 20 * time.Second // longer than that takes, so that no two instances deliver one at a time
+	crmPatience   = 24 * time.Hour   // after which news are old, and dropped
 )
 
 // queues are delivered independently: a CRM that hangs keeps no refund waiting.
@@ -162,7 +161,7 @@ func (s *shop) deliverSome(ctx context.Context, kinds []telemetry.OutboxKind) (i
 	// What is in hand is finished, even if the service ends.
 	ctx = context.WithoutCancel(ctx)
 	deliveries := make([]delivery, len(claimed))
-	atOnce(deliveryWorkers, len(claimed), func(i int) { deliveries[i] = s.deliverOne(ctx, claimed[i]) })
+	atOnce(deliveryBatch, len(claimed), func(i int) { deliveries[i] = s.deliverOne(ctx, claimed[i]) })
 	bounded, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if err := s.store.settle(bounded, deliveries); err != nil {

@@ -12,11 +12,8 @@ import (
 	"github.com/otelkit/kit/otelkit/metrics"
 )
 
-// The pace of the reconciler, beside that of Config.
-const (
-	reconcileBatch   = 32
-	reconcileWorkers = 8
-)
+// reconcileBatch is how many orders an instance takes up at once.
+const reconcileBatch = 16
 
 // reconcile takes up the orders that nobody works on, until ctx is done. Several
 // instances share them.
@@ -42,7 +39,7 @@ func (s *shop) reconcileSome(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	atOnce(reconcileWorkers, len(orders), func(i int) { s.reconcileOne(ctx, orders[i]) })
+	atOnce(reconcileBatch, len(orders), func(i int) { s.reconcileOne(ctx, orders[i]) })
 	return len(orders), nil
 }
 

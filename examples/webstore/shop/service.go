@@ -90,6 +90,7 @@ type Config struct {
 	OutboxMaxPause time.Duration
 
 	cachePatience  cachePatience // 0 means usualCachePatience; tests have more
+	rests          rests         // 0 means usualRests; tests have less
 	passwordMemory uint32        // of a hash, in KiB; 0 means argonMemory; tests have less
 }
 
@@ -241,19 +242,20 @@ type others struct {
 }
 
 func openOthers(cfg Config, kit telemetryKit, closing *closers) (o others, err error) {
-	if o.payments, err = newPaymentsClient(cfg.PaymentsURL, kit); err != nil {
+	rests := cmp.Or(cfg.rests, usualRests)
+	if o.payments, err = newPaymentsClient(cfg.PaymentsURL, rests, kit); err != nil {
 		return o, err
 	}
 	closing.add(o.payments.close)
-	if o.promotions, err = newPromotionsClient(cfg.PromotionsURL, kit); err != nil {
+	if o.promotions, err = newPromotionsClient(cfg.PromotionsURL, rests, kit); err != nil {
 		return o, err
 	}
 	closing.add(o.promotions.close)
-	if o.inventory, err = newInventoryClient(cfg.InventoryURL, kit); err != nil {
+	if o.inventory, err = newInventoryClient(cfg.InventoryURL, rests, kit); err != nil {
 		return o, err
 	}
 	closing.add(o.inventory.close)
-	if o.crm, err = newCRMClient(cfg.CRMURL, kit); err != nil {
+	if o.crm, err = newCRMClient(cfg.CRMURL, rests, kit); err != nil {
 		return o, err
 	}
 	closing.add(o.crm.close)

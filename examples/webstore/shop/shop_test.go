@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/goleak"
 
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
@@ -33,6 +34,7 @@ type fixture struct {
 	shop *shop
 	http.Handler
 	*world
+	database *pgxpool.Pool // the test's own
 }
 
 // start starts a service; edit, if not nil, changes its configuration.
@@ -56,7 +58,24 @@ func (w *world) start(database string, edit func(*Config)) *fixture {
 	}
 	t.Cleanup(closeAll)
 	s.hopeless = func(string) bool { return false }
-	return &fixture{t, kit, s, s.handler(kit), w}
+	return &fixture{t, kit, s, s.handler(kit), w, openDatabase(t, database)}
+}
+
+// openDatabase connects the test itself to a database.
+func openDatabase(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ConnConfig.RuntimeParams["search_path"] = schema
+	cfg.ConnConfig.RuntimeParams["application_name"] = "test"
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
 }
 
 // check runs the checks of health until the test ends.
@@ -160,7 +179,7 @@ func (f *fixture) stock(product int) int {
 // setStock makes that much be left of a product.
 func (f *fixture) setStock(product, n int) {
 	f.t.Helper()
-	if _, err := f.shop.store.pool.Exec(f.t.Context(), `UPDATE products SET stock = $2 WHERE id = $1`, product, n); err != nil {
+	if _, err := f.database.Exec(f.t.Context(), `UPDATE products SET stock = $2 WHERE id = $1`, product, n); err != nil {
 		f.t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // world is who the service calls, as the test wants them to be. It keeps what a real
@@ -19,6 +20,40 @@ type world struct {
 	promotions *fakePromotions
 	inventory  *fakeInventory
 	crm        *fakeCRM
+
+	mu       sync.Mutex
+	instants int    // that have passed: each call has one before it is heeded and one after
+	fatal    int    // the instant at which something dies, if death is not nil
+	death    func() // of whoever calls
+}
+
+// passes lets an instant of a call pass. If it is the fatal one, there is no answer.
+func (w *world) passes() {
+	w.mu.Lock()
+	w.instants++
+	dies := w.death
+	if w.instants != w.fatal {
+		dies = nil
+	}
+	w.mu.Unlock()
+	if dies != nil {
+		dies()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// kill has something die at an instant from now, 1 for the first.
+func (w *world) kill(instant int, death func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.instants, w.fatal, w.death = 0, instant, death
+}
+
+// passed returns how many instants there were since kill.
+func (w *world) passed() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.instants
 }
 
 func newWorld(t *testing.T) *world {
@@ -29,10 +64,10 @@ func newWorld(t *testing.T) *world {
 		inventory:  &fakeInventory{short: map[int64]bool{}, reserved: map[string]bool{}, released: map[string]bool{}},
 		crm:        &fakeCRM{orders: map[string]string{}},
 	}
-	w.payments.well = w.payments.serve
-	w.promotions.well = w.promotions.serve
-	w.inventory.well = w.inventory.serve
-	w.crm.well = w.crm.serve
+	w.payments.fake = fake{world: w, well: w.payments.serve}
+	w.promotions.fake = fake{world: w, well: w.promotions.serve}
+	w.inventory.fake = fake{world: w, well: w.inventory.serve}
+	w.crm.fake = fake{world: w, well: w.crm.serve}
 	return w
 }
 
@@ -45,12 +80,14 @@ func (w *world) config(database string) Config {
 	}
 	return Config{
 		DatabaseURL: database, DemoData: true, passwordMemory: 64,
+		rests:       rests{pause: time.Millisecond, circuit: 10 * time.Millisecond},
 		PaymentsURL: url(w.payments), PromotionsURL: url(w.promotions), InventoryURL: url(w.inventory), CRMURL: url(w.crm),
 	}
 }
 
 // fake is a service that is well, but for the next calls.
 type fake struct {
+	world  *world
 	mu     sync.Mutex
 	well   http.HandlerFunc // holds mu
 	script []trouble
@@ -107,11 +144,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		happens(f, w, r)
 		return
 	}
+	f.world.passes()
 	answer := httptest.NewRecorder()
 	f.heed(answer, r)
 	if after != nil {
 		after()
 	}
+	f.world.passes()
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes())
 }
@@ -322,11 +361,11 @@ func (i *fakeInventory) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lacks makes a product be nowhere.
-func (i *fakeInventory) lacks(product int64) {
+// lacks makes a product be nowhere, or everywhere again.
+func (i *fakeInventory) lacks(product int64, nowhere bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.short[product] = true
+	i.short[product] = nowhere
 }
 
 // fakeCRM keeps what it is told of each order.
