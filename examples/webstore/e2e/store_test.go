@@ -66,6 +66,7 @@ func start(t testing.TB, flags ...string) *store {
 	s := &store{t: t}
 	s.up = run(t, append([]string{
 		"up", "--traffic", "off", "--latency-scale", "0", "--failure-scale", "0", "--metric-interval", "1s",
+		"--limit-per-address", "off", "--limit-per-user", "off", // tests ask more often than shoppers may
 		"--main-addr", "127.0.0.1:0", "--payments-addr", "127.0.0.1:0", "--promotions-addr", "127.0.0.1:0", "--payment-provider-addr", "127.0.0.1:0",
 		"--crm-addr", "127.0.0.1:0", "--inventory-addr", "127.0.0.1:0",
 		"--lens-addr", "127.0.0.1:0", "--prometheus-addr", "127.0.0.1:0", "--otlp-grpc-addr", "127.0.0.1:0", "--otlp-http-addr", "127.0.0.1:0",

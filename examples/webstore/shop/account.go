@@ -76,7 +76,7 @@ func (s *shop) register(ctx context.Context, c credentials) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
-	s.log.InfoContext(ctx, "User registered", "user_id", g.User.ID)
+	s.log.InfoContext(ctx, "User registered", "user_id", g.User.ID, "client.address", visitorOf(ctx).client())
 	s.countAuth(ctx, telemetry.AuthRegister, telemetry.AuthSucceeded)
 	return g, nil
 }
@@ -108,7 +108,7 @@ func (s *shop) login(ctx context.Context, c credentials) (grant, error) {
 	if err := s.store.openSession(ctx, user.ID, g.session(c.Guest)); err != nil {
 		return grant{}, err
 	}
-	s.log.InfoContext(ctx, "User logged in successfully", "user_id", user.ID)
+	s.log.InfoContext(ctx, "User logged in successfully", "user_id", user.ID, "client.address", visitorOf(ctx).client())
 	s.countAuth(ctx, telemetry.AuthLogin, telemetry.AuthSucceeded)
 	return g, nil
 }
@@ -127,17 +127,17 @@ func (s *shop) admit(ctx context.Context) (grant, error) {
 
 // authenticate returns the user whose token r brings, or Unauthenticated.
 func (s *shop) authenticate(r *http.Request) (User, error) {
-	user, outcome, err := s.identify(r)
-	if err != nil {
-		return User{}, err
+	v := s.identify(r)
+	if v.err != nil {
+		return User{}, v.err
 	}
-	if outcome != telemetry.AuthSucceeded {
-		s.authFailed(r.Context(), telemetry.AuthToken, outcome)
+	if v.outcome != telemetry.AuthSucceeded {
+		s.authFailed(r.Context(), telemetry.AuthToken, v.outcome)
 		return User{}, Unauthenticated
 	}
-	s.countAuth(r.Context(), telemetry.AuthToken, outcome)
-	trace.SpanFromContext(r.Context()).SetAttributes(attribute.Int64("user.id", user.ID))
-	return user, nil
+	s.countAuth(r.Context(), telemetry.AuthToken, v.outcome)
+	trace.SpanFromContext(r.Context()).SetAttributes(attribute.Int64("user.id", v.user.ID))
+	return v.user, nil
 }
 
 // recognise notes who r is from, where anybody may ask.
@@ -152,12 +152,18 @@ func (s *shop) recognise(r *http.Request) error {
 	return err
 }
 
-func (s *shop) identify(r *http.Request) (User, telemetry.AuthOutcome, error) {
+// lookUpTimeout is how long that may take: it comes before what limits the rest
+// of a request.
+const lookUpTimeout = 5 * time.Second
+
+func (s *shop) lookUpUser(r *http.Request) (User, telemetry.AuthOutcome, error) {
 	token, outcome := bearer(r)
 	if token == "" {
 		return User{}, outcome, nil
 	}
-	session, err := s.session(r.Context(), token)
+	ctx, cancel := context.WithTimeout(r.Context(), lookUpTimeout)
+	defer cancel()
+	session, err := s.session(ctx, token)
 	if errors.Is(err, errNotFound) {
 		return User{}, telemetry.AuthInvalidToken, nil
 	}
@@ -192,7 +198,7 @@ var failures = map[telemetry.AuthKind]string{
 // to be, is not told: people type passwords where a name belongs.
 func (s *shop) authFailed(ctx context.Context, kind telemetry.AuthKind, outcome telemetry.AuthOutcome) {
 	s.countAuth(ctx, kind, outcome)
-	s.log.WarnContext(ctx, failures[kind]+string(outcome))
+	s.log.WarnContext(ctx, failures[kind]+string(outcome), "client.address", visitorOf(ctx).client())
 }
 
 func (s *shop) postRegister(w http.ResponseWriter, r *http.Request) error {

@@ -32,8 +32,9 @@ func (s *shop) routes() *mux.Router {
 	router.Handle("/orders/{id}", handle(s.withUser(s.getOrder))).Methods(http.MethodGet)
 	router.Handle("/{country}/products", handle(s.getProducts)).Methods(http.MethodGet)
 	router.Handle("/{country}/products/{id}", handle(s.getProduct)).Methods(http.MethodGet)
-	router.NotFoundHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound })
-	router.MethodNotAllowedHandler = handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed })
+	// The router's middlewares are for what it has a route for.
+	router.NotFoundHandler = s.limits.limit(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound }))
+	router.MethodNotAllowedHandler = s.limits.limit(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed }))
 	return router
 }
 

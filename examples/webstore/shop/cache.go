@@ -14,20 +14,22 @@ import (
 	"github.com/otelkit/kit/otelkit/redisdb"
 )
 
-// cachePatience is how long who asks the cache waits.
+// cachePatience is how long who asks Redis waits.
 type cachePatience struct {
 	connection time.Duration // for one, and for each of its answers, at most; 0 means redisdb's own
-	wait       time.Duration // that a request waits for Redis at most
+	wait       time.Duration // that a request waits for Redis at most, for all that it asks together
 	rest       time.Duration // that nobody asks Redis after it has failed
 }
 
-var usualCachePatience = cachePatience{wait: 50 * time.Millisecond, rest: time.Second}
+var usualCachePatience = cachePatience{wait: 40 * time.Millisecond, rest: time.Second}
 
 // cache keeps in Redis what PostgreSQL need not be asked for each time.
 //
-// It is never needed. When Redis fails or is slow, one request waits for 50 ms,
-// and for a second nobody else asks: PostgreSQL answers. That Redis is away is
-// logged once, and once that it is back. It is safe for concurrent use.
+// It is never needed. A request waits for Redis for 40 ms, whatever all it asks:
+// its session, the limits of its user, what is sold. When Redis fails or is
+// slower, for a second nobody asks: PostgreSQL answers, and limits are counted
+// here. That Redis is away is logged once, and once that it is back. It is safe
+// for concurrent use.
 type cache struct {
 	log *slog.Logger
 	off bool // there is no Redis
@@ -57,6 +59,7 @@ func openCache(ctx context.Context, url string, patience cachePatience, kit tele
 	connect := func() bool {
 		client, err := redisdb.Open(ctx, redisdb.Config{URL: url, Timeout: patience.connection, Kit: kit})
 		if err == nil {
+			client.AddHook(hook{c})
 			c.client.Store(client)
 		}
 		if ctx.Err() == nil {
@@ -139,25 +142,116 @@ func (c *cache) ping(ctx context.Context) error {
 	return redisdb.Check(client)(ctx)
 }
 
-// errResting says that Redis is not asked at the moment.
-var errResting = errors.New("redis is not asked")
+var (
+	errResting = errors.New("redis is not asked at the moment")
+	errSlow    = errors.New("redis answers more slowly than a request can wait")
+)
 
-// ask has do ask Redis, unless it rests.
+// ask has do ask Redis, unless it rests. What is no request has a budget of its
+// own.
 func (c *cache) ask(ctx context.Context, do func(context.Context, *redis.Client) error) error {
 	client := c.client.Load()
 	if client == nil || c.rests() {
 		return errResting
 	}
-	bounded, cancel := context.WithTimeout(ctx, c.wait)
-	defer cancel()
-	err := do(bounded, client)
-	if ctx.Err() != nil {
-		return err // the request was given up, which says nothing about Redis
+	if budgetOf(ctx) == nil {
+		ctx = c.budgeted(ctx)
 	}
-	c.note(ctx, err)
+	return do(ctx, client)
+}
+
+// budget is what is left of the time, in nanoseconds, that a request waits for
+// Redis.
+type budget struct{ left atomic.Int64 }
+
+type budgetKey struct{}
+
+// budgeted returns the context of a request, whose budget is still whole.
+func (c *cache) budgeted(ctx context.Context) context.Context {
+	b := new(budget)
+	b.left.Store(int64(c.wait))
+	return context.WithValue(ctx, budgetKey{}, b)
+}
+
+func budgetOf(ctx context.Context) *budget {
+	b, _ := ctx.Value(budgetKey{}).(*budget)
+	return b
+}
+
+// await makes a call of Redis, for as long as the budget of the request lasts.
+// What is no request, such as a check of health, waits for as long as it says.
+func (c *cache) await(ctx context.Context, call func(context.Context) error) error {
+	b := budgetOf(ctx)
+	if b == nil {
+		return call(ctx)
+	}
+	if c.rests() {
+		return errResting
+	}
+	begin, left := time.Now(), time.Duration(b.left.Load())
+	if left <= 0 {
+		c.note(ctx, errSlow)
+		return errResting
+	}
+	bounded := ctx
+	if deadline, ok := ctx.Deadline(); !ok || deadline.After(begin.Add(left)) {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, left)
+		defer cancel()
+	}
+	err := call(bounded)
+	b.left.Add(-int64(time.Since(begin)))
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled): // the request was given up, which says nothing about Redis
+	case errors.Is(err, redis.Nil), redis.HasErrorPrefix(err, "NOSCRIPT"): // it has answered
+		c.note(ctx, nil)
+	default:
+		c.note(ctx, err)
+	}
 	return err
 }
 
+// hook has all that asks Redis by a client wait as cache.await does, whoever
+// calls the client.
+type hook struct{ cache *cache }
+
+func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if setsUp(cmd) {
+			return next(ctx, cmd)
+		}
+		return h.cache.await(ctx, func(ctx context.Context) error { return next(ctx, cmd) })
+	}
+}
+
+func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if len(cmds) > 0 && setsUp(cmds[0]) {
+			return next(ctx, cmds)
+		}
+		err := h.cache.await(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
+		if errors.Is(err, errResting) {
+			for _, cmd := range cmds {
+				cmd.SetErr(err)
+			}
+		}
+		return err
+	}
+}
+
+// setsUp reports whether a command sets up a connection, within the call that
+// needs one.
+func setsUp(cmd redis.Cmder) bool {
+	switch cmd.Name() {
+	case "hello", "auth", "select", "client":
+		return true
+	}
+	return false
+}
+
+// rests reports whether Redis failed a moment ago.
 func (c *cache) rests() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,11 +2,15 @@ package shop
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -80,6 +84,7 @@ func TestARedisThatHangsHoldsUpOneRequestOnly(t *testing.T) {
 		return dial(ctx, network, hanging.Addr().String())
 	}
 	client := goredis.NewClient(&options)
+	client.AddHook(hook{f.shop.cache})
 	before := f.shop.cache.client.Swap(client)
 	defer before.Close()
 
@@ -94,6 +99,66 @@ func TestARedisThatHangsHoldsUpOneRequestOnly(t *testing.T) {
 		t.Errorf("%v lookups without answer counted, want 5", n)
 	}
 }
+
+func TestARequestHasPatienceOnceForAllThatItAsksOfRedis(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cache{log: slog.New(slog.DiscardHandler), cachePatience: usualCachePatience}
+		begin := time.Now()
+		takes := func(d time.Duration) func(context.Context) error {
+			return func(ctx context.Context) error {
+				select {
+				case <-time.After(d):
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		request := c.budgeted(t.Context())
+		var outcomes []error
+		for range 5 {
+			outcomes = append(outcomes, c.await(request, takes(15*time.Millisecond)))
+		}
+		want := []error{nil, nil, context.DeadlineExceeded, errResting, errResting}
+		if !slices.Equal(outcomes, want) {
+			t.Errorf("five calls of 15 ms ended with %v, want %v", outcomes, want)
+		}
+		if took := time.Since(begin); took != 40*time.Millisecond {
+			t.Errorf("the request waited for %v, want 40 ms", took)
+		}
+		another := c.budgeted(t.Context())
+		if err := c.await(another, takes(0)); err != errResting {
+			t.Errorf("another request, meanwhile: %v, want %v", err, errResting)
+		}
+		time.Sleep(time.Second)
+		if err := c.await(another, takes(0)); err != nil {
+			t.Errorf("after a second: %v, want that Redis is asked again", err)
+		}
+	})
+}
+
+func TestARequestThatIsGivenUpSaysNothingOfRedis(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cache{log: slog.New(slog.DiscardHandler), cachePatience: usualCachePatience}
+		ctx, cancel := context.WithCancel(c.budgeted(t.Context()))
+		time.AfterFunc(time.Millisecond, cancel)
+		err := c.await(ctx, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		if !errors.Is(err, context.Canceled) || c.rests() {
+			t.Errorf("%v, and Redis rests: %v", err, c.rests())
+		}
+		for _, answer := range []error{goredis.Nil, errNoScript{}} {
+			if err := c.await(c.budgeted(t.Context()), func(context.Context) error { return answer }); err != answer || c.rests() {
+				t.Errorf("%v, and Redis rests: %v", err, c.rests())
+			}
+		}
+	})
+}
+
+// errNoScript is Redis' answer to a script that it does not know.
+type errNoScript struct{}
+
+func (errNoScript) Error() string { return "NOSCRIPT No matching script. Please use EVAL." }
+func (errNoScript) RedisError()   {}
 
 func TestARedisThatComesLaterIsUsed(t *testing.T) {
 	redis := miniredis.NewMiniRedis()

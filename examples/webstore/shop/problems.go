@@ -49,6 +49,9 @@ var (
 		Status: http.StatusServiceUnavailable, Name: "busy", Title: "Too many want to log in at the moment",
 		Header: http.Header{"Retry-After": {"5"}},
 	}
+	TooManyRequests = &jsonhttp.Problem{
+		Status: http.StatusTooManyRequests, Name: "too_many_requests", Title: "You ask too often",
+	}
 	InvalidQuantity = &jsonhttp.Problem{
 		Status: http.StatusUnprocessableEntity, Name: "invalid_quantity", Title: "This quantity cannot be bought",
 		Detail: "Of a product you can have 1 to 99 in the cart.",

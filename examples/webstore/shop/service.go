@@ -31,6 +31,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -50,6 +51,7 @@ import (
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/postgres"
+	"github.com/otelkit/kit/otelkit/ratelimit"
 	"github.com/otelkit/kit/otelkit/resilience"
 )
 
@@ -89,9 +91,16 @@ type Config struct {
 	// or take a half. 0 means 1 min.
 	OutboxMaxPause time.Duration
 
+	LimitPerAddress int            // requests that one client address may make a minute; 0 means any number
+	LimitPerUser    int            // likewise of one user
+	Instances       int            // of this service that share the limits, for when Redis is away; 0 means 1
+	TrustedProxies  []netip.Prefix // whose X-Forwarded-For is believed; none means that clients connect by themselves
+
 	cachePatience  cachePatience // 0 means usualCachePatience; tests have more
 	rests          rests         // 0 means usualRests; tests have less
 	passwordMemory uint32        // of a hash, in KiB; 0 means argonMemory; tests have less
+
+	limitClock func() time.Time // of the limits; nil means Redis'; tests stop it
 }
 
 // pace is how soon what a checkout leaves to be done is done.
@@ -125,6 +134,7 @@ type shop struct {
 	recorder     *metrics.Recorder
 	passwords    *passwords
 	unsaid       unsaid
+	limits       *limits
 	log          *slog.Logger
 	tracer       trace.Tracer
 	demo         bool
@@ -138,7 +148,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.MainService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
-		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, resilience.Catalog},
+		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog},
 	})
 	if err != nil {
 		return err
@@ -210,6 +220,9 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 		tracer:       kit.TracerProvider().Tracer(telemetry.Shop.Scope()),
 		demo:         cfg.DemoData,
 		latencyScale: cfg.LatencyScale,
+	}
+	if s.limits, err = newLimits(cfg, cache, kit, s.userOf); err != nil {
+		return nil, nil, err
 	}
 	if err := s.observe(ctx, &closing); err != nil {
 		return nil, nil, fmt.Errorf("shop: %w", err)
@@ -325,7 +338,15 @@ func (s *shop) check(ctx context.Context) {
 	}
 }
 
-// handler is the service's API, observed.
+// handler is the service's API, limited and observed.
 func (s *shop) handler(kit telemetryKit) http.Handler {
-	return httpserver.Wrap(s.routes(), httpserver.Config{Kit: kit, Filter: probes.Not, ServerTiming: true})
+	routes := s.routes()
+	observed := httpserver.Wrap(routes, httpserver.Config{
+		Kit:           kit,
+		Filter:        probes.Not,
+		ServerTiming:  true,
+		ClientAddress: func(r *http.Request) string { return visitorOf(r.Context()).client() },
+	})
+	routes.Use(s.limits.limit) // now that the route is told first: of what is denied, too
+	return s.receive(observed)
 }

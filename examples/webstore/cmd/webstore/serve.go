@@ -33,6 +33,8 @@ func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	outboxInterval := f.span("outbox-interval", 250*time.Millisecond, "`time` between two looks for what others have to be told")
 	outboxMaxPause := f.span("outbox-max-pause", time.Minute, "longest `time` between two attempts to tell the same")
 	f.BoolVar(&cfg.DemoData, "demo-data", false, "have the demo users, with tokens that everybody knows")
+	limits := f.limits(nil)
+	f.IntVar(&cfg.Instances, "instances", 1, "`number` of instances of main, each of which keeps to its share of the limits while Redis is away")
 	latency := f.latencyScale()
 	return func(ctx context.Context, _, _ io.Writer) error {
 		if err := required(f, "database-url", "redis-url"); err != nil {
@@ -41,6 +43,7 @@ func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
 		if err := checkAddr(mainPart, cfg.Addr); err != nil {
 			return err
 		}
+		limits.set(&cfg)
 		cfg.LatencyScale = *latency
 		cfg.ReconcileAfter, cfg.CancelAfter = *reconcileAfter, *cancelAfter
 		cfg.OutboxInterval, cfg.OutboxMaxPause = *outboxInterval, *outboxMaxPause

@@ -204,7 +204,7 @@ func (s *store) mainChild() platform.Child {
 	return s.child(platform.Child{
 		Name: mainPart,
 		Path: s.self,
-		Args: []string{
+		Args: append([]string{
 			"serve", "main",
 			"--addr", s.listen.main,
 			"--payments-url", s.at.Payments,
@@ -213,7 +213,7 @@ func (s *store) mainChild() platform.Child {
 			"--crm-url", s.at.CRM,
 			"--demo-data=" + strconv.FormatBool(s.demoData),
 			"--latency-scale", decimal(*s.latencyScale),
-		},
+		}, s.limits.args()...),
 		Env: append(s.telemetryEnv(telemetry.MainService),
 			"DATABASE_URL="+s.database.URL, "REDIS_URL="+s.cache.URL),
 		Ready: platform.HTTPReady(s.at.Main + "/healthz/ready"),

@@ -31,6 +31,7 @@ type up struct {
 	listen        listen
 	providerURL   string // of a payment provider that runs already; empty to start one
 	demoData      bool
+	limits        *limits
 	traffic       rate // of shoppers, 0 for none
 	seed          uint64
 	latencyScale  *float64
@@ -54,6 +55,7 @@ func prepareUp(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	}
 	f.StringVar(&u.providerURL, "payment-provider-url", "", "`URL` of a payment provider to use (one that up starts)")
 	f.BoolVar(&u.demoData, "demo-data", true, "have the demo users, with tokens that everybody knows")
+	u.limits = f.limits(loopback) // so that each simulated shopper can have an address
 	f.Var(&u.traffic, "traffic", "simulated shoppers' requests per second, at most this `rate`, or off")
 	f.Uint64Var(&u.seed, "seed", 1, "`number` that decides which calls of third parties fail and what shoppers do")
 	u.latencyScale = f.latencyScale()

@@ -23,6 +23,8 @@ func TestWrongUsageIsOneLineAndStatus2(t *testing.T) {
 		"flag without value": {"", "up --main-addr", "up: flag needs an argument"},
 		"not a number":       {"", "up --traffic lots", `for flag --traffic: want a number above 0, such as 5, or "off"`},
 		"negative":           {"", "up --latency-scale -1", "want a number from 0 up"},
+		"no limit":           {"", "up --limit-per-user 0", `for flag --limit-per-user: want a whole number from 1 to 1000000, such as 200, or "off"`},
+		"no network":         {"", "serve main --trusted-proxies 10.0.0.1", `"10.0.0.1" is no network; want some such as 10.0.0.0/8,::1/128, or none`},
 		"not a time":         {"", "traffic --duration 5", "want a time, such as 500ms, 5s or 2m"},
 		"an argument":        {"", "up now", `up takes no argument "now"`},
 		"wrong variable":     {"WEBSTORE_FAILURE_SCALE=none", "up", "WEBSTORE_FAILURE_SCALE=none: want a number from 0 up"},
