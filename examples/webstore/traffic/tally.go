@@ -3,6 +3,7 @@ package traffic
 import (
 	"maps"
 	"math"
+	"net/http"
 	"sync"
 	"time"
 
@@ -13,11 +14,18 @@ import (
 type tally struct {
 	begin time.Time
 
-	mu        sync.Mutex
-	visits    map[Intent]int
-	statuses  map[int]int
-	orders    map[telemetry.CheckoutOutcome]int
-	latencies latencies
+	mu       sync.Mutex
+	visits   map[Intent]int
+	statuses map[int]int
+	notSent  int
+	orders   map[telemetry.CheckoutOutcome]int
+	sales    map[telemetry.Market]float64
+	kinds    map[Kind]*kindTally
+}
+
+type kindTally struct {
+	requests, failed, limited int
+	latencies                 latencies
 }
 
 func newTally() *tally {
@@ -26,6 +34,8 @@ func newTally() *tally {
 		visits:   map[Intent]int{},
 		statuses: map[int]int{},
 		orders:   map[telemetry.CheckoutOutcome]int{},
+		sales:    map[telemetry.Market]float64{},
+		kinds:    map[Kind]*kindTally{},
 	}
 }
 
@@ -35,40 +45,62 @@ func (t *tally) visit(intent Intent) {
 	t.visits[intent]++
 }
 
-func (t *tally) answer(status int, took time.Duration) {
+func (t *tally) unsent(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notSent += n
+}
+
+// answer counts a request by its status, or NoAnswer.
+func (t *tally) answer(kind Kind, status int, took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.statuses[status]++
-	t.latencies.add(took)
+	k := t.kinds[kind]
+	if k == nil {
+		k = &kindTally{}
+		t.kinds[kind] = k
+	}
+	k.requests++
+	if failed(status) {
+		k.failed++
+	}
+	if status == http.StatusTooManyRequests {
+		k.limited++
+	}
+	if status != NoAnswer {
+		k.latencies.add(took)
+	}
 }
 
-func (t *tally) noAnswer() {
+func (t *tally) order(o order) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.statuses[NoAnswer]++
-}
-
-func (t *tally) order(outcome telemetry.CheckoutOutcome) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.orders[outcome]++
+	t.orders[o.outcome]++
+	if o.dollars > 0 {
+		t.sales[o.market] += o.dollars
+	}
 }
 
 func (t *tally) report() Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Report{
+	r := Report{
 		Elapsed:  time.Since(t.begin),
 		Visits:   maps.Clone(t.visits),
 		Statuses: maps.Clone(t.statuses),
+		Unsent:   t.notSent,
+		Kinds:    map[Kind]KindReport{},
 		Orders:   maps.Clone(t.orders),
-		Latency: Latency{
-			P50: t.latencies.percentile(0.50),
-			P95: t.latencies.percentile(0.95),
-			P99: t.latencies.percentile(0.99),
-			Max: t.latencies.max,
-		},
+		Sales:    maps.Clone(t.sales),
 	}
+	var all latencies
+	for kind, k := range t.kinds {
+		r.Kinds[kind] = KindReport{Requests: k.requests, Failed: k.failed, Limited: k.limited, Latency: k.latencies.summary()}
+		all.addAll(&k.latencies)
+	}
+	r.Latency = all.summary()
+	return r
 }
 
 // latencies counts durations in buckets whose bounds grow by 5 %, from 0.1 ms
@@ -90,6 +122,18 @@ func (l *latencies) add(d time.Duration) {
 	l.buckets[int(min(max(bucket, 0), float64(len(l.buckets)-1)))]++
 	l.total++
 	l.max = max(l.max, d)
+}
+
+func (l *latencies) addAll(others *latencies) {
+	for bucket, n := range others.buckets {
+		l.buckets[bucket] += n
+	}
+	l.total += others.total
+	l.max = max(l.max, others.max)
+}
+
+func (l *latencies) summary() Latency {
+	return Latency{P50: l.percentile(0.50), P95: l.percentile(0.95), P99: l.percentile(0.99), Max: l.max}
 }
 
 // percentile returns the upper bound of the bucket that holds the part of the

@@ -1,15 +1,26 @@
-// Package traffic sends simulated shoppers through a running store.
+// Package traffic sends simulated shoppers, and people who are up to something,
+// through a running store.
 //
 // It is what makes a fresh store worth watching, and what puts load on one. A
 // shopper makes a visit: looks around in one market, and then leaves (half of
 // them), leaves with things in the cart (three of ten), or buys (two of ten).
 //
-//	pace ──> shopper 1: visit, visit, ...        each has one request under way
-//	     ──> shopper 2: visit, visit, ...        at a time
+//	pace ──> shopping: visit, visit, ...      at most one request under way each
+//	     ──> shopping: visit, visit, ...
 //	     ──> ...
-//	             └── whoever needs a cart borrows one of the identities
+//	             └── each visit is by somebody new, or by somebody who was here
+//	                 before, with an address and, if need be, an identity of theirs
 //
-// What a shopper does in visit n is decided by the seed and n alone, given the
+// Whoever needs a cart is a guest of the store; some register, and the store's demo
+// users come too. Nobody shares a cart, and nobody comes back within a minute, so
+// that a shopper meets no limit of a store that counts by address and by user: the
+// address is sent as X-Forwarded-For, which a store has to be told to believe.
+//
+// The load is open: requests fall due at the rate, however fast the store is. What
+// falls due while everybody waits for an answer is not sent, then or later, and
+// counted as unsent: a slow store is neither flooded nor spared in the report.
+//
+// What somebody does in visit n is decided by the seed and n alone, given the
 // same answers: a run can be repeated. What it sends as Idempotency-Key is not:
 // a store that was there before would take the second run for a repetition.
 //
@@ -28,6 +39,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,14 +50,12 @@ import (
 type Config struct {
 	URL         string        // required: where the shop's API is, such as "http://127.0.0.1:8000"
 	AllowRemote bool          // let URL be another machine's; without it a slip cannot load a store that is not yours
-	Users       int           // shoppers at a time, each with at most one request under way; 0 means 5
-	Rate        float64       // requests per second of all shoppers together; 0 means 10
+	Scenario    Scenario      // what they come for; "" means Shoppers
+	Users       int           // how many are in the store at a time, at most MaxUsers; 0 means 5
+	Rate        float64       // requests per second of all together; 0 means 10
 	Duration    time.Duration // how long to start requests; 0 means until the context is done
-	Seed        uint64        // of what the shoppers decide
-
-	// Identities are who has carts; nil means DemoIdentities. An identity is
-	// used by one shopper at a time, and a shopper that needs one waits.
-	Identities []Identity
+	Seed        uint64        // of what they decide
+	Demo        bool          // the store's demo users come, too
 
 	// Progress is called about once a second with the report so far, never by
 	// two at once. Nil means nobody asks.
@@ -55,37 +65,32 @@ type Config struct {
 	Transport http.RoundTripper
 }
 
-// Identity is an account of the store.
-type Identity struct {
-	Username, Password string
-	Token              string // that works without logging in
-}
+// MaxUsers is how many may be in the store at a time. Each may need a connection.
+const MaxUsers = 10_000
 
-// DemoIdentities are the accounts that the store has when it has demo data.
-var DemoIdentities = []Identity{
-	{"user123", "password123", "user-token-123"},
-	{"admin", "admin123", "admin-token-456"},
-	{"test", "test123", "test-token-789"},
-}
+// Account is how somebody logs in.
+type Account struct{ Username, Password string }
 
-// requestTimeout is how long a shopper waits for an answer.
+// DemoAccounts are the accounts that a store has when it has demo data.
+var DemoAccounts = []Account{{"user123", "password123"}, {"admin", "admin123"}, {"test", "test123"}}
+
+// requestTimeout is how long anybody waits for an answer.
 const requestTimeout = 10 * time.Second
 
-// Run sends shoppers until ctx is done or the time is over, waits for the
-// answers that are under way, at most 10 s, and reports. It fails if cfg is
-// wrong or the store does not answer at the start; what fails later is in the
-// report.
+// Run sends people until ctx is done or the time is over, waits for the answers
+// that are under way, at most 10 s, and reports. It fails if cfg is wrong or the
+// store does not answer at the start; what fails later is in the report.
 func Run(ctx context.Context, cfg Config) (Report, error) {
-	if err := cfg.complete(); err != nil {
+	target, err := cfg.complete()
+	if err != nil {
 		return Report{}, fmt.Errorf("traffic: %w", err)
 	}
-	client := &http.Client{Transport: cfg.Transport, Timeout: requestTimeout}
 	if cfg.Transport == nil {
-		transport := &http.Transport{MaxIdleConnsPerHost: cfg.Users}
+		transport := &http.Transport{MaxIdleConnsPerHost: cfg.Users, DisableCompression: true}
 		defer transport.CloseIdleConnections()
-		client.Transport = transport
+		cfg.Transport = transport
 	}
-	err := answers(ctx, client, cfg.URL)
+	err = answers(ctx, cfg)
 	if ctx.Err() != nil {
 		return newTally().report(), nil // over before it began
 	}
@@ -100,47 +105,44 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 
 	r := &run{
 		cfg:        cfg,
-		client:     client,
-		pace:       &pace{interval: time.Duration(float64(time.Second) / cfg.Rate)},
+		target:     target,
 		tally:      newTally(),
-		identities: make(chan Identity, len(cfg.Identities)),
-	}
-	for _, identity := range cfg.Identities {
-		r.identities <- identity
+		pace:       newPace(cfg.rate()),
+		population: newPopulation(cfg),
 	}
 	var working sync.WaitGroup
-	for range cfg.Users {
-		working.Go(func() { r.shop(ctx) })
+	for i := range cfg.Users {
+		working.Go(func() { r.visitAgain(ctx, i) })
 	}
-	reported := make(chan struct{})
-	go func() {
-		defer close(reported)
-		r.reportProgress(ctx)
-	}()
+	working.Go(func() { r.pace.run(ctx, r.tally.unsent) })
+	working.Go(func() { r.reportProgress(ctx) })
 	working.Wait()
-	<-reported
 	return r.tally.report(), nil
 }
 
 // complete checks what was given and fills in what was not.
-func (cfg *Config) complete() error {
-	cfg.URL = strings.TrimRight(cfg.URL, "/")
-	target, err := url.Parse(cfg.URL)
+func (cfg *Config) complete() (target *url.URL, err error) {
+	target, err = url.Parse(strings.TrimRight(cfg.URL, "/"))
 	if err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
-		return fmt.Errorf("%q is not where a shop's API is; give a URL such as http://127.0.0.1:8000", cfg.URL)
+		return nil, fmt.Errorf("%q is not where a shop's API is; give a URL such as http://127.0.0.1:8000", cfg.URL)
 	}
 	if !cfg.AllowRemote && !isLoopback(target.Hostname()) {
-		return fmt.Errorf("%s is another machine's; if that store is yours to load, set AllowRemote (--allow-remote)", target.Host)
+		return nil, fmt.Errorf("%s is another machine's; if that store is yours to load, set AllowRemote (--allow-remote)", target.Host)
+	}
+	cfg.Scenario = cmp.Or(cfg.Scenario, Shoppers)
+	if !slices.Contains(cfg.Scenario.Values(), cfg.Scenario) {
+		return nil, fmt.Errorf("there is no scenario %q; there are %v", cfg.Scenario, cfg.Scenario.Values())
 	}
 	if cfg.Users < 0 || cfg.Rate < 0 || cfg.Duration < 0 {
-		return errors.New("the users, the rate and the duration cannot be negative")
+		return nil, errors.New("the users, the rate and the duration cannot be negative")
+	}
+	if cfg.Users > MaxUsers {
+		return nil, fmt.Errorf("%d users are more than one process should play; let it be %d, and run several", cfg.Users, MaxUsers)
 	}
 	cfg.Users = cmp.Or(cfg.Users, 5)
 	cfg.Rate = cmp.Or(cfg.Rate, 10)
-	if cfg.Identities == nil {
-		cfg.Identities = DemoIdentities
-	}
-	return nil
+	cfg.URL = target.String()
+	return target, nil
 }
 
 func isLoopback(host string) bool {
@@ -149,40 +151,40 @@ func isLoopback(host string) bool {
 }
 
 // answers checks that a shop is there before anybody is sent.
-func answers(ctx context.Context, client *http.Client, shop string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, shop+"/healthz/live", nil)
+func answers(ctx context.Context, cfg Config) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL+"/healthz/live", nil)
 	if err != nil {
 		return err
 	}
-	response, err := client.Do(request)
+	response, err := cfg.Transport.RoundTrip(request)
 	if err != nil {
-		var cause *url.Error
-		if errors.As(err, &cause) {
-			err = cause.Err // without the method and the URL, which we name
-		}
-		return fmt.Errorf("the store at %s does not answer: %w; start it, or correct the URL", shop, err)
+		return fmt.Errorf("the store at %s does not answer: %w; start it, or correct the URL", cfg.URL, err)
 	}
 	response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s to GET /healthz/live; is it the shop's API?", shop, response.Status)
+		return fmt.Errorf("%s answers %s to GET /healthz/live; is it the shop's API?", cfg.URL, response.Status)
 	}
 	return nil
 }
 
-// run is what the shoppers of one Run share.
+// run is what all visits of one Run share.
 type run struct {
 	cfg        Config
-	client     *http.Client
+	target     *url.URL
 	pace       *pace
 	tally      *tally
-	identities chan Identity // those that nobody uses
+	population *population
+	catalogues catalogues
 	visits     atomic.Uint64 // that have begun
 }
 
-// shop makes visits until ctx is done.
-func (r *run) shop(ctx context.Context) {
+// visitAgain makes visits until ctx is done. What distinguishes the doors that
+// people come in by is its number.
+func (r *run) visitAgain(ctx context.Context, door int) {
 	for ctx.Err() == nil {
-		r.newVisit(r.visits.Add(1) - 1).make(ctx)
+		r.newVisit(r.visits.Add(1)-1, door).make(ctx)
 	}
 }
 

@@ -11,131 +11,20 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/examples/webstore/traffic"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// shop is a store of which only the API is there. It notes what it is asked.
-type shop struct {
-	mux   *http.ServeMux
-	delay time.Duration // before each answer
-
-	mu       sync.Mutex
-	asked    []asked
-	underWay int
-	most     int // that were under way at once
-}
-
-type asked struct {
-	at                       time.Time
-	method, path, token, key string
-	body                     string
-}
-
-func (a asked) String() string { return fmt.Sprintf("%s %s %s %s", a.method, a.path, a.token, a.body) }
-
-func (a asked) country() string {
-	var body struct{ Country string }
-	_ = json.Unmarshal([]byte(a.body), &body)
-	return body.Country
-}
-
-// newShop makes one that answers a checkout as told.
-func newShop(checkout http.HandlerFunc) *shop {
-	s := &shop{mux: http.NewServeMux()}
-	handle := func(pattern, answer string) {
-		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answer) })
-	}
-	handle("GET /healthz/live", `{}`)
-	handle("GET /{country}/products", `{"products":[{"id":1},{"id":2},{"id":3}]}`)
-	handle("GET /{country}/products/{id}", `{}`)
-	handle("POST /auth/login", `{}`)
-	handle("POST /cart/add", `{}`)
-	handle("GET /cart", `{"items":[{"id":7}]}`)
-	handle("DELETE /cart/items/{id}", ``)
-	handle("GET /orders", `{}`)
-	s.mux.HandleFunc("POST /orders/checkout", checkout)
-	return s
-}
-
-func paid(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"completed"}`) }
-
-func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	body, _ := io.ReadAll(r.Body)
-	s.mu.Lock()
-	s.asked = append(s.asked, asked{time.Now(), r.Method, r.URL.Path, token, r.Header.Get("Idempotency-Key"), string(body)})
-	s.underWay++
-	s.most = max(s.most, s.underWay)
-	delay := s.delay
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.underWay--
-	}()
-	if delay > 0 {
-		time.Sleep(delay) // in a bubble of synctest only
-	}
-	s.mux.ServeHTTP(w, r)
-}
-
-// RoundTrip lets the shop be asked without a network, as testing/synctest needs.
-func (s *shop) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	answer := httptest.NewRecorder()
-	s.ServeHTTP(answer, r)
-	if err := r.Context().Err(); err != nil {
-		return nil, err // nobody waits for it any more
-	}
-	return answer.Result(), nil
-}
-
-// run sends shoppers without a network.
-func (s *shop) run(t *testing.T, cfg traffic.Config) traffic.Report {
-	t.Helper()
-	cfg.URL, cfg.Transport = "http://127.0.0.1:8000", s
-	report, err := traffic.Run(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.asked = s.asked[1:] // whether the shop is there
-	return report
-}
-
-func (s *shop) sequence() []string {
-	var sequence []string
-	for _, a := range s.asked {
-		sequence = append(sequence, a.String())
-	}
-	return sequence
-}
-
-func (s *shop) tokens() []string {
-	tokens := map[string]bool{}
-	for _, a := range s.asked {
-		tokens[a.token] = true
-	}
-	return slices.Sorted(maps.Keys(tokens))
-}
-
 func TestTheSameSeedMakesTheSameVisits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := func(seed uint64) []string {
-			s := newShop(paid)
+			s := newShop()
 			// The end falls between two requests.
-			s.run(t, traffic.Config{Users: 1, Seed: seed, Duration: time.Minute + 50*time.Millisecond})
+			s.run(t, traffic.Config{Users: 1, Seed: seed, Demo: true, Scenario: traffic.Mixed, Duration: 5*time.Minute + 50*time.Millisecond})
 			return s.sequence()
 		}
 		first, second, other := asked(1), asked(1), asked(2)
@@ -157,7 +46,7 @@ func TestACheckoutHasAKeyThatNoOtherRunHad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := map[string]bool{}
 		for range 2 {
-			s := newShop(paid)
+			s := newShop()
 			s.run(t, traffic.Config{Duration: 2 * time.Minute})
 			ofRun := map[string]bool{}
 			for _, a := range s.asked {
@@ -180,7 +69,7 @@ func TestACheckoutHasAKeyThatNoOtherRunHad(t *testing.T) {
 
 func TestShoppersComeInTheirSharesAndToEveryMarket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(paid)
+		s := newShop()
 		report := s.run(t, traffic.Config{Users: 10, Rate: 1000, Duration: 10 * time.Second})
 		visits := 0
 		for _, n := range report.Visits {
@@ -204,64 +93,189 @@ func TestShoppersComeInTheirSharesAndToEveryMarket(t *testing.T) {
 }
 
 func TestRequestsKeepToTheRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newShop(paid)
-		report := s.run(t, traffic.Config{Users: 7, Rate: 20, Duration: 30 * time.Second})
-		if got := report.Requests(); got < 599 || got > 601 {
-			t.Errorf("%d requests in 30 s at 20 per second, want 600", got)
-		}
-	})
+	for _, rate := range []float64{0.5, 20, 333, 3000} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShop()
+			report := s.run(t, traffic.Config{Users: 50, Rate: rate, Duration: 10 * time.Second})
+			if got, want := float64(report.Requests()), 10*rate; got < want*0.99-2 || got > want+1 || report.Unsent > 0 {
+				t.Errorf("%v requests in 10 s at %v per second, want %v; %d unsent", got, rate, want, report.Unsent)
+			}
+		})
+	}
 }
 
-func TestAStoreThatWasSlowIsNotFloodedAfterwards(t *testing.T) {
+func TestWhatFallsDueWhileAllWaitIsCountedAndNotSentLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(paid)
+		s := newShop()
 		s.delay = 5 * time.Second
 		time.AfterFunc(30*time.Second, func() { s.mu.Lock(); defer s.mu.Unlock(); s.delay = 0 })
-		s.run(t, traffic.Config{Users: 5, Rate: 10, Duration: time.Minute})
+		report := s.run(t, traffic.Config{Users: 5, Rate: 10, Duration: time.Minute})
 		for i, a := range s.asked[1:] {
-			if gap := a.at.Sub(s.asked[i].at); gap < 100*time.Millisecond {
+			if gap := a.at.Sub(s.asked[i].at); gap < 99*time.Millisecond {
 				t.Fatalf("requests %d and %d are %v apart, want 100ms or more", i, i+1, gap)
 			}
 		}
+		// Five are sent in half a second, and then nobody is free for 4.5 s.
+		if due := report.Requests() + report.Unsent; due < 598 || due > 600 || report.Unsent < 200 {
+			t.Errorf("%d sent and %d unsent, want 600 together", report.Requests(), report.Unsent)
+		}
 	})
 }
 
-func TestAShopperHasOneRequestUnderWay(t *testing.T) {
+func TestNobodyHasTwoRequestsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(paid)
+		s := newShop()
 		s.delay = time.Second
 		s.run(t, traffic.Config{Users: 3, Rate: 1000, Duration: time.Minute})
 		if s.most != 3 {
-			t.Errorf("%d requests were under way at once, want as many as there are shoppers, 3", s.most)
+			t.Errorf("%d requests were under way at once, want as many as there are users, 3", s.most)
 		}
 	})
 }
 
-func TestACartHasOneShopperAtATime(t *testing.T) {
+func TestEachShopperHasAnAddressAndACartAndMeetsNoLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(paid)
-		s.run(t, traffic.Config{Users: 20, Rate: 100, Duration: 5 * time.Minute})
-		markets := map[string]string{} // that the cart of a token is being filled in
+		s := newShop()
+		s.run(t, traffic.Config{Users: 20, Rate: 60, Demo: true, Duration: 4 * time.Minute})
+		addresses, tokens := map[string][]time.Time{}, map[string][]time.Time{}
+		addressOf := map[string]string{}
 		for _, a := range s.asked {
-			switch market := markets[a.token]; {
-			case a.path == "/cart":
-				delete(markets, a.token) // this shopper has filled it
-			case a.path == "/cart/add" && market != "" && market != a.country():
-				t.Fatalf("the cart of %s was filled from %s and %s at the same time", a.token, market, a.country())
-			case a.path == "/cart/add":
-				markets[a.token] = a.country()
+			if !strings.HasPrefix(a.address, "10.") {
+				t.Fatalf("somebody comes from %q", a.address)
+			}
+			addresses[a.address] = append(addresses[a.address], a.at)
+			if a.token == "" {
+				continue
+			}
+			tokens[a.token] = append(tokens[a.token], a.at)
+			if was, ok := addressOf[a.token]; ok && was != a.address {
+				t.Fatalf("token %s came from %s and %s", a.token, was, a.address)
+			}
+			addressOf[a.token] = a.address
+		}
+		for limit, times := range map[int]map[string][]time.Time{200: addresses, 60: tokens} {
+			again := 0
+			for who, at := range times {
+				if n := mostWithinAMinute(at); n > limit/2 {
+					t.Errorf("%s sent %d requests within a minute, where %d are allowed", who, n, limit)
+				}
+				if at[len(at)-1].Sub(at[0]) > time.Minute {
+					again++
+				}
+			}
+			if len(times) < 500 || again < 100 {
+				t.Errorf("there were %d identities, and %d came again; want many", len(times), again)
 			}
 		}
-		if got := len(s.tokens()); got != 1+len(traffic.DemoIdentities) {
-			t.Errorf("the shoppers were %v, want nobody and each demo user", s.tokens())
+	})
+}
+
+func mostWithinAMinute(at []time.Time) int {
+	most, first := 0, 0
+	for i := range at {
+		for at[i].Sub(at[first]) >= time.Minute {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+func TestDemoUsersLogInOnlyWhereThereAreSome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, demo := range []bool{true, false} {
+			s := newShop()
+			s.run(t, traffic.Config{Users: 10, Rate: 100, Demo: demo, Duration: time.Minute})
+			for _, account := range traffic.DemoAccounts {
+				body := fmt.Sprintf(`{"username":%q,"password":%q}`, account.Username, account.Password)
+				logins := len(s.matching("POST", "/auth/login", body))
+				if (logins > 0) != demo {
+					t.Errorf("with demo users: %t, %s logged in %d times", demo, account.Username, logins)
+				}
+			}
+		}
+	})
+}
+
+func TestADemoUserWhomTheStoreDoesNotKnowBecomesAGuest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		s.handle("POST /auth/login", http.StatusUnauthorized, `{}`)
+		s.run(t, traffic.Config{Users: 5, Rate: 20, Demo: true, Duration: 5 * time.Minute})
+		if n := len(s.matching("POST", "/auth/login", "password123")); n < 1 || n > 2 { // one may be mistyped
+			t.Errorf("tried %d times, want once", n)
+		}
+	})
+}
+
+func TestWhoRegistersBringsTheirCartAndIsAnotherFromThenOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		s.run(t, traffic.Config{Users: 10, Rate: 100, Duration: 5 * time.Minute})
+		registrations := s.matching("POST", "/auth/register", "")
+		if len(registrations) == 0 {
+			t.Fatal("nobody registered")
+		}
+		names := map[string]bool{}
+		for _, a := range registrations {
+			var body struct {
+				Username, Password string
+				Guest              string `json:"guest_token"`
+			}
+			if err := json.Unmarshal([]byte(a.body), &body); err != nil || body.Guest == "" || body.Guest != a.token || len(body.Password) < 8 || len(body.Username) > 32 {
+				t.Fatalf("registered with %s and the token %s (%v)", a.body, a.token, err)
+			}
+			if names[body.Username] {
+				t.Errorf("%s registered twice", body.Username)
+			}
+			names[body.Username] = true
+			for _, later := range s.asked {
+				if later.token == a.token && later.at.After(a.at) {
+					t.Fatalf("the guest's token is still used: %v", later)
+				}
+			}
+		}
+		if again := s.matching("POST", "/auth/login", "shopper-"); len(again) == 0 {
+			t.Error("nobody who had registered logged in later")
+		}
+	})
+}
+
+func TestWhoAsksTooMuchLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		s.handle("POST /cart/add", http.StatusTooManyRequests, `{}`)
+		report := s.run(t, traffic.Config{Duration: time.Minute})
+		if n := len(s.matching("GET", "/cart", "")); n > 0 {
+			t.Errorf("%d went on after an answer of 429", n)
+		}
+		if got, want := report.Limited(), len(s.matching("POST", "/cart/add", "")); got != want || want == 0 || report.Refused() > 0 {
+			t.Errorf("%d limited and %d refused, want %d and none", got, report.Refused(), want)
+		}
+	})
+}
+
+func TestWhoseSessionIsOverBecomesAnotherGuest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		s.handle("POST /cart/add", http.StatusUnauthorized, `{}`)
+		s.run(t, traffic.Config{Users: 1, Rate: 100, Duration: 3 * time.Minute})
+		refused := map[string]bool{}
+		for _, a := range s.asked {
+			if a.token != "" && refused[a.token] {
+				t.Fatalf("a token that was refused is used again: %v", a)
+			}
+			refused[a.token] = refused[a.token] || a.path == "/cart/add"
+		}
+		if len(refused) < 10 {
+			t.Errorf("there were only %d guests", len(refused))
 		}
 	})
 }
 
 func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShop(paid)
+		s := newShop()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(1500*time.Millisecond, func() { cancel() })
 		s.delay = time.Second
@@ -269,9 +283,10 @@ func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// One second went to asking whether the store is there.
-		if report.Requests() != 1 || report.Statuses[http.StatusOK] != 1 || report.Elapsed != time.Second {
-			t.Errorf("got %+v, want one answered request after 1s", report)
+		// One second went to asking whether the store is there, and after a tenth the
+		// first request fell due.
+		if report.Requests() != 1 || report.Statuses[http.StatusOK] != 1 || report.Elapsed != 1100*time.Millisecond {
+			t.Errorf("got %+v, want one answered request after 1.1s", report)
 		}
 	})
 }
@@ -289,11 +304,9 @@ func TestAnEndBeforeTheBeginningIsNoError(t *testing.T) {
 }
 
 func TestShoppersGoOnWhateverACheckoutAnswers(t *testing.T) {
-	problem := func(status int, name string) http.HandlerFunc {
+	order := func(status string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(status)
-			json.NewEncoder(w).Encode(map[string]any{"status": status, "type": "urn:webstore:problem:" + name})
+			fmt.Fprintf(w, `{"order_id":"o","status":%q,"total":{"amount":1000,"currency":"USD"}}`, status)
 		}
 	}
 	for _, test := range []struct {
@@ -301,21 +314,25 @@ func TestShoppersGoOnWhateverACheckoutAnswers(t *testing.T) {
 		checkout http.HandlerFunc
 		want     telemetry.CheckoutOutcome
 		times    int // that a key is sent, at least
+		paid     bool
 	}{
-		{"completed", paid, telemetry.CheckoutCompleted, 1},
-		{"delayed", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"delayed"}`) }, telemetry.CheckoutDelayed, 1},
-		{"declined", problem(402, "payment_declined"), telemetry.CheckoutDeclined, 1},
-		{"sold out", problem(409, "out_of_stock"), telemetry.CheckoutOutOfStock, 1},
-		{"unavailable", problem(503, "payment_unavailable"), telemetry.CheckoutUnavailable, 3},
-		{"failed", problem(500, "internal"), telemetry.CheckoutFailed, 1},
-		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, telemetry.CheckoutUnavailable, 3},
+		{"completed", order("completed"), telemetry.CheckoutCompleted, 1, true},
+		{"delayed", order("delayed"), telemetry.CheckoutDelayed, 1, true},
+		{"cancelled", order("cancelled"), telemetry.CheckoutCancelled, 1, false},
+		{"declined", problem(402, "payment_declined"), telemetry.CheckoutDeclined, 1, false},
+		{"sold out", problem(409, "out_of_stock"), telemetry.CheckoutOutOfStock, 1, false},
+		{"unavailable", problem(503, "payment_unavailable"), telemetry.CheckoutUnavailable, 3, false},
+		{"failed", problem(500, "internal"), telemetry.CheckoutFailed, 1, false},
+		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, telemetry.CheckoutUnavailable, 3, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			times := map[string]int{} // that each key was sent
 			var keys []string
-			s := newShop(func(w http.ResponseWriter, r *http.Request) {
+			s := newShop()
+			s.mux.HandleFunc("POST /orders/checkout", func(w http.ResponseWriter, r *http.Request) {
+				s.mu.Lock()
 				key := r.Header.Get("Idempotency-Key")
 				if times[key]++; times[key] == 1 {
 					keys = append(keys, key)
@@ -323,18 +340,20 @@ func TestShoppersGoOnWhateverACheckoutAnswers(t *testing.T) {
 				if len(keys) == 5 {
 					cancel()
 				}
+				s.mu.Unlock()
 				test.checkout(w, r)
 			})
 			server := httptest.NewServer(s)
-			report, err := traffic.Run(ctx, traffic.Config{
-				URL: server.URL + "/", Rate: 1e6, Identities: traffic.DemoIdentities[:1],
-			})
+			report, err := traffic.Run(ctx, traffic.Config{URL: server.URL + "/", Rate: 1000, Users: 1})
 			server.Close()
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(report.Orders) != 1 || report.Orders[test.want] < 4 {
 				t.Errorf("the checkouts are %v, want all %s", report.Orders, test.want)
+			}
+			if (len(report.Sales) > 0) != test.paid {
+				t.Errorf("the sales are %v, want some: %t", report.Sales, test.paid)
 			}
 			for _, key := range keys[:4] { // the fifth met the end
 				if times[key] < test.times {
@@ -345,18 +364,132 @@ func TestShoppersGoOnWhateverACheckoutAnswers(t *testing.T) {
 	}
 }
 
+func TestSalesAreCountedOnceAndInDollars(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		s.mux.HandleFunc("POST /orders/checkout", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"order_id":"o","status":"completed","total":{"amount":1000,"currency":"is that of the market"}}`)
+		})
+		report := s.run(t, traffic.Config{Users: 10, Rate: 100, Duration: time.Minute})
+		paid := map[string]map[string]bool{}
+		for _, a := range s.matching("POST", "/orders/checkout", "") {
+			if paid[a.country()] == nil {
+				paid[a.country()] = map[string]bool{}
+			}
+			paid[a.country()][a.key] = true
+		}
+		for market, dollars := range map[telemetry.Market]float64{telemetry.UnitedStates: 10, telemetry.Japan: 6.7, telemetry.Germany: 10.8} {
+			want := dollars * float64(len(paid[string(market)]))
+			if got := report.Sales[market]; got < want-0.01 || got > want+0.01 || want == 0 {
+				t.Errorf("%s: sold for %v USD, want %v for %d orders", market, got, want, len(paid[string(market)]))
+			}
+		}
+	})
+}
+
+func TestWhoseCouponIsRefusedPaysWithoutIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, name := range []string{"unknown_coupon", "coupon_used_up", "below_minimum"} {
+			s := newShop()
+			s.mux.HandleFunc("POST /orders/checkout", func(w http.ResponseWriter, r *http.Request) {
+				if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), "coupon") {
+					problem(422, name)(w, r)
+					return
+				}
+				fmt.Fprint(w, `{"status":"completed"}`)
+			})
+			report := s.run(t, traffic.Config{Users: 10, Rate: 100, Duration: time.Minute})
+			withCoupon := len(s.matching("POST", "/orders/checkout", "coupon"))
+			refused, completed := report.Orders[telemetry.CheckoutCouponRefused], report.Orders[telemetry.CheckoutCompleted]
+			if refused == 0 || refused != withCoupon || completed < refused {
+				t.Errorf("%s: %d checkouts had a coupon, %d were refused and %d completed", name, withCoupon, refused, completed)
+			}
+		}
+	})
+}
+
 func TestACartIsEmptiedWhenSomethingInItIsSoldOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, emptied := range map[string]bool{"out_of_stock": true, "cart_empty": false, "order_pending": false} {
-			s := newShop(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(http.StatusConflict)
-				fmt.Fprintf(w, `{"status":409,"type":"urn:webstore:problem:%s"}`, name)
-			})
+			s := newShop()
+			s.mux.HandleFunc("POST /orders/checkout", problem(409, name))
 			report := s.run(t, traffic.Config{Duration: time.Minute})
-			deleted := slices.ContainsFunc(s.asked, func(a asked) bool { return a.method == "DELETE" && a.path == "/cart/items/7" })
+			deleted := len(s.matching("DELETE", "/cart/items/7", "")) > 0
 			if counted := len(report.Orders) > 0; deleted != emptied || counted != emptied {
 				t.Errorf("%s: the cart was emptied: %t, and a checkout counted: %t; want both %t", name, deleted, counted, emptied)
 			}
+		}
+	})
+}
+
+func TestAFlashSaleIsARushForOneProduct(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop()
+		begin := time.Now()
+		report := s.run(t, traffic.Config{Scenario: traffic.FlashSale, Users: 50, Rate: 50, Duration: 3 * time.Minute})
+		requests, additions, wanted := [3]int{}, [3]int{}, [3]int{}
+		for _, a := range s.asked {
+			third := min(int(a.at.Sub(begin)/time.Minute), 2)
+			requests[third]++
+			if a.path == "/cart/add" {
+				additions[third]++
+				if strings.Contains(a.body, `"product_id":1,`) {
+					wanted[third]++
+				}
+			}
+		}
+		if requests[1] < 4*requests[0] || requests[1] < 4*requests[2] || report.Unsent > 0 {
+			t.Errorf("there were %v requests in the thirds, want five times as many in the second; %d unsent", requests, report.Unsent)
+		}
+		if float64(wanted[1]) < 0.8*float64(additions[1]) || float64(wanted[0]) > 0.5*float64(additions[0]) {
+			t.Errorf("of %v additions to carts %v were of what is on sale in the second third", additions, wanted)
+		}
+	})
+}
+
+func TestAttackersAreNoticedByTheRuleThatIsMeant(t *testing.T) {
+	for scenario, test := range map[traffic.Scenario]struct {
+		intent traffic.Intent
+		paths  []string
+	}{
+		traffic.CredentialStuffing: {traffic.Stuff, []string{"/auth/login"}},
+		traffic.EndpointScanning:   {traffic.Scan, nil},
+		traffic.Abuse:              {traffic.Misuse, []string{"/auth/guest", "/cart", "/cart/add", "/orders", "/orders/checkout"}},
+	} {
+		t.Run(string(scenario), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShop()
+				report := s.run(t, traffic.Config{Scenario: scenario, Users: 3, Rate: 3, Duration: time.Minute})
+				addresses := map[string]int{}
+				for _, a := range s.asked {
+					addresses[a.address]++
+					if test.paths != nil && !slices.Contains(test.paths, a.path) {
+						t.Errorf("asked %v", a)
+					}
+				}
+				if len(addresses) != 3 || addresses["203.0.113.1"] < 20 {
+					t.Errorf("they came from %v", addresses)
+				}
+				if len(report.Visits) != 1 || report.Visits[test.intent] == 0 || report.Kinds[traffic.Attacking].Requests < report.Requests()*9/10 {
+					t.Errorf("got\n%v", report)
+				}
+			})
+		})
+	}
+}
+
+func TestInAMixedCrowdOneInTwentyIsUpToSomething(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		report := newShop().run(t, traffic.Config{Scenario: traffic.Mixed, Users: 100, Rate: 1000, Duration: 30 * time.Second})
+		attacks, visits := 0, 0
+		for intent, n := range report.Visits {
+			visits += n
+			if slices.Contains([]traffic.Intent{traffic.Stuff, traffic.Scan, traffic.Misuse}, intent) && n > 0 {
+				attacks += n
+			}
+		}
+		if got := float64(attacks) / float64(visits); got < 0.03 || got > 0.07 || len(report.Visits) != 6 {
+			t.Errorf("%.3f of the visits are attacks: %v", got, report.Visits)
 		}
 	})
 }
@@ -375,6 +508,8 @@ func TestWhatIsWrongIsSaidBeforeAnybodyIsSent(t *testing.T) {
 		"another machine": {traffic.Config{URL: "https://shop.example.com"}, "shop.example.com is another machine's"},
 		"a private one":   {traffic.Config{URL: "http://10.0.0.1"}, "10.0.0.1 is another machine's"},
 		"negative users":  {traffic.Config{URL: elsewhere.URL, Users: -1}, "cannot be negative"},
+		"too many users":  {traffic.Config{URL: elsewhere.URL, Users: 10_001}, "let it be 10000, and run several"},
+		"no scenario":     {traffic.Config{URL: elsewhere.URL, Scenario: "sale"}, `no scenario "sale"; there are [shoppers flash-sale`},
 		"no store":        {traffic.Config{URL: gone.URL}, "connection refused; start it, or correct the URL"},
 		"something else":  {traffic.Config{URL: elsewhere.URL}, "answers 404 Not Found to GET /healthz/live"},
 	} {

@@ -7,28 +7,23 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
-)
-
-// Intent is what a shopper comes for.
-type Intent string
-
-// The intents.
-const (
-	Browse  Intent = "browse"  // looks, and does not tell who it is
-	Abandon Intent = "abandon" // fills a cart and leaves it
-	Buy     Intent = "buy"     // checks out
 )
 
 // How likely it is that a shopper does something.
 const (
-	browses     = 0.5
-	abandons    = 0.3 // the rest buys
-	logsIn      = 0.2 // with its password, though it has a token
-	mistypes    = 0.1 // that password, once
-	paysTwice   = 0.1 // repeats a checkout, as by a second click
-	readsOrders = 0.5 // after it bought
+	returns     = 0.3  // was here before
+	logsIn      = 0.2  // who has an account, though the session lasts
+	mistypes    = 0.05 // the password, once
+	registers   = 0.02 // who has filled a cart as a guest
+	hasCoupon   = 0.15 // and sends it with the checkout
+	paysTwice   = 0.1  // repeats a checkout, as by a second click
+	readsOrders = 0.5  // after it bought
+	readsStats  = 0.2  // likewise
 )
 
 // How often it does it at most.
@@ -39,130 +34,215 @@ const (
 	maxPayments  = 3 // of one checkout that gets no answer that settles it
 )
 
-// visit is one shopper's time in the store.
+// coupons is what shoppers have heard of. The store knows all but the last.
+var coupons = []string{"WELCOME10", "SAVE20", "FLAT50", "BIGORDER", "NEWUSER", "FRIENDS99"}
+
+// visit is somebody's time in the store.
 type visit struct {
 	*run
-	random   *rand.Rand // decides everything
-	intent   Intent
-	market   telemetry.Market
-	identity Identity // zero for who only looks
+	shopper
+	random *rand.Rand // decides everything
+	intent Intent
+	door   int  // that they came in by
+	left   bool // before they had done what they came for
 }
 
 // newVisit plans the nth visit.
-func (r *run) newVisit(n uint64) *visit {
-	markets := telemetry.Market("").Values()
-	v := &visit{
-		run:    r,
-		random: rand.New(rand.NewPCG(r.cfg.Seed, n)),
-		market: markets[n%uint64(len(markets))],
-	}
-	switch dice := v.random.Float64(); {
-	case dice < browses:
-		v.intent = Browse
-	case dice < browses+abandons:
-		v.intent = Abandon
-	default:
-		v.intent = Buy
-	}
+func (r *run) newVisit(n uint64, door int) *visit {
+	v := &visit{run: r, random: rand.New(rand.NewPCG(r.cfg.Seed, n)), door: door}
+	v.intent = r.cfg.intent(v.random, time.Since(r.tally.begin))
 	return v
 }
 
 // make makes the visit.
 func (v *visit) make(ctx context.Context) {
-	if v.intent != Browse {
-		select {
-		case v.identity = <-v.identities:
-			defer func(identity Identity) { v.identities <- identity }(v.identity)
-		case <-ctx.Done():
-			return
-		}
-	}
 	v.tally.visit(v.intent)
-	if v.intent != Browse && v.chance(logsIn) {
+	if attack, ok := attacksBy[v.intent]; ok {
+		v.address = documentationAddress(v.door)
+		attack(v, ctx)
+		return
+	}
+	v.shopper = v.population.next(v.chance(returns))
+	defer func() { v.population.leave(v.shopper) }()
+	v.shop(ctx)
+}
+
+// shop does what shoppers do.
+func (v *visit) shop(ctx context.Context) {
+	if v.account != (Account{}) && (v.token == "" || v.chance(logsIn)) {
 		v.logIn(ctx)
 	}
 	products := v.look(ctx)
-	if v.intent == Browse || len(products) == 0 {
+	if v.intent == Browse || len(products) == 0 || !v.identify(ctx) {
 		return
 	}
-	v.fillCart(ctx, products)
-	cart := v.readCart(ctx)
-	if v.intent == Buy {
-		v.checkOut(ctx, cart)
+	if v.intent == Rush {
+		v.add(ctx, products[0])
+	} else {
+		for range 1 + v.random.IntN(maxAdditions) {
+			v.add(ctx, pick(v, products))
+		}
 	}
+	v.send(ctx, request{kind: InCart, method: http.MethodGet, path: "/cart", query: v.here()}, nil)
+	if v.account == (Account{}) && v.chance(registers) {
+		v.register(ctx)
+	}
+	if v.intent == Buy || v.intent == Rush {
+		v.checkOut(ctx)
+	}
+}
+
+// session is what the store says to who proves who they are.
+type session struct{ Token string }
+
+// identify makes a guest of who is nobody yet. It returns whether the store knows
+// the shopper now.
+func (v *visit) identify(ctx context.Context) bool {
+	if v.token != "" {
+		return true
+	}
+	var s session
+	v.send(ctx, request{kind: Signing, method: http.MethodPost, path: "/auth/guest", body: "{}"}, &s)
+	v.token = s.Token
+	return v.token != ""
+}
+
+// login is the body of a login, and of a registration.
+type login struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Guest    string `json:"guest_token,omitempty"`
 }
 
 func (v *visit) logIn(ctx context.Context) {
-	credentials := map[string]string{"username": v.identity.Username, "password": v.identity.Password}
+	l := login{Username: v.account.Username, Password: v.account.Password}
 	if v.chance(mistypes) {
-		v.post(ctx, "/auth/login", map[string]string{"username": v.identity.Username, "password": "not " + v.identity.Password}, nil)
+		v.send(ctx, request{kind: Signing, method: http.MethodPost, path: "/auth/login", body: login{Username: l.Username, Password: l.Password + "?"}}, nil)
 	}
-	var session struct{ Token string }
-	if status := v.post(ctx, "/auth/login", credentials, &session); status == http.StatusOK && session.Token != "" {
-		v.identity.Token = session.Token // for this visit
+	var s session
+	status := v.send(ctx, request{kind: Signing, method: http.MethodPost, path: "/auth/login", body: l}, &s)
+	switch {
+	case s.Token != "":
+		v.token = s.Token
+	case status == http.StatusUnauthorized:
+		v.account = Account{} // the store has other users: they are a guest from here on
 	}
 }
 
-type product struct{ ID int64 }
+// register makes an account of a guest, whose cart comes along.
+func (v *visit) register(ctx context.Context) {
+	account := Account{"shopper-" + crand.Text()[:16], crand.Text()}
+	var s session
+	v.send(ctx, request{kind: Signing, method: http.MethodPost, path: "/auth/register",
+		body: login{account.Username, account.Password, v.token}}, &s)
+	if s.Token != "" {
+		v.token, v.account = s.Token, account
+	}
+}
+
+// catalogues is the products of each market, read once: a store's assortment does
+// not change while we look, and each shopper would decode the same. It is safe for
+// concurrent use.
+type catalogues struct{ byMarket sync.Map }
 
 // look reads the market's list of products and the pages of some.
-func (v *visit) look(ctx context.Context) []product {
-	var catalogue struct{ Products []product }
-	if v.get(ctx, v.path("/products"), &catalogue); len(catalogue.Products) == 0 {
+func (v *visit) look(ctx context.Context) []int64 {
+	products := v.list(ctx)
+	if len(products) == 0 {
 		return nil
 	}
+	if v.intent == Rush {
+		v.get(ctx, Browsing, v.path("/products/%d", products[0]))
+		return products
+	}
 	for range 1 + v.random.IntN(maxLooks) {
-		v.get(ctx, v.path("/products/%d", pick(v, catalogue.Products).ID), nil)
+		v.get(ctx, Browsing, v.path("/products/%d", pick(v, products)))
 	}
-	return catalogue.Products
+	return products
 }
 
-func (v *visit) fillCart(ctx context.Context, products []product) {
-	for range 1 + v.random.IntN(maxAdditions) {
-		v.post(ctx, "/cart/add", map[string]any{
-			"product_id": pick(v, products).ID,
-			"quantity":   1 + v.random.IntN(maxQuantity),
-			"country":    v.market,
-		}, nil)
+// list reads the list of products, and returns none if it does not come.
+func (v *visit) list(ctx context.Context) []int64 {
+	q := request{kind: Browsing, method: http.MethodGet, path: v.path("/products")}
+	if known, ok := v.catalogues.byMarket.Load(v.market); ok {
+		if v.send(ctx, q, nil) != http.StatusOK {
+			return nil
+		}
+		return known.([]int64)
+	}
+	var catalogue struct{ Products []struct{ ID int64 } }
+	v.send(ctx, q, &catalogue)
+	var products []int64
+	for _, p := range catalogue.Products {
+		products = append(products, p.ID)
+	}
+	if len(products) > 0 {
+		v.catalogues.byMarket.Store(v.market, products)
+	}
+	return products
+}
+
+// addition is the body of what puts something into the cart.
+type addition struct {
+	Product  int64            `json:"product_id"`
+	Quantity int              `json:"quantity"`
+	Market   telemetry.Market `json:"country"`
+}
+
+func (v *visit) add(ctx context.Context, product int64) {
+	v.send(ctx, request{kind: InCart, method: http.MethodPost, path: "/cart/add",
+		body: addition{product, 1 + v.random.IntN(maxQuantity), v.market}}, nil)
+}
+
+// empty removes all that is in the cart in this market.
+func (v *visit) empty(ctx context.Context) {
+	var cart struct{ Items []struct{ ID int64 } }
+	v.send(ctx, request{kind: InCart, method: http.MethodGet, path: "/cart", query: v.here()}, &cart)
+	for _, item := range cart.Items {
+		v.send(ctx, request{kind: InCart, method: http.MethodDelete, path: fmt.Sprintf("/cart/items/%d", item.ID)}, nil)
 	}
 }
 
-type line struct{ ID int64 }
-
-func (v *visit) readCart(ctx context.Context) []line {
-	var cart struct{ Items []line }
-	v.get(ctx, "/cart?country="+string(v.market), &cart)
-	return cart.Items
+// payment is the body of a checkout.
+type payment struct {
+	Method telemetry.PaymentMethod `json:"payment_method"`
+	Market telemetry.Market        `json:"country"`
+	Coupon string                  `json:"coupon,omitempty"`
 }
 
 // checkOut pays for the cart. As long as nobody can say whether the payment
-// went through, it sends the same again. When something is sold out it empties
-// the cart, or nobody could ever buy with it.
-func (v *visit) checkOut(ctx context.Context, cart []line) {
-	var (
-		key     = crand.Text()
-		method  = pick(v, telemetry.PaymentMethod("").Values())
-		again   = v.chance(paysTwice)
-		outcome = v.pay(ctx, key, method)
-	)
-	for tries := 1; outcome == telemetry.CheckoutUnavailable && tries < maxPayments; tries++ {
-		outcome = v.pay(ctx, key, method)
+// went through, it sends the same again. Without the coupon that is refused, it
+// pays all the same. When something is sold out it empties the cart, or nobody
+// could ever buy with it.
+func (v *visit) checkOut(ctx context.Context) {
+	p := payment{Method: pick(v, telemetry.PaymentMethod("").Values()), Market: v.market}
+	if v.chance(hasCoupon) {
+		p.Coupon = pick(v, coupons)
 	}
-	if outcome == "" {
+	again := v.chance(paysTwice)
+	key, order := v.pay(ctx, p)
+	if order.outcome == telemetry.CheckoutCouponRefused {
+		v.tally.order(order)
+		p.Coupon = ""
+		key, order = v.pay(ctx, p)
+	}
+	if order.outcome == "" {
 		return
 	}
-	v.tally.order(outcome)
-	if outcome == telemetry.CheckoutOutOfStock {
-		for _, l := range cart {
-			v.send(ctx, request{method: http.MethodDelete, path: fmt.Sprintf("/cart/items/%d", l.ID)}, nil)
-		}
+	v.tally.order(order)
+	if order.outcome == telemetry.CheckoutOutOfStock {
+		v.empty(ctx)
 		return
 	}
 	if again {
-		v.pay(ctx, key, method)
+		v.sendPayment(ctx, key, p)
 	}
-	if v.chance(readsOrders) {
-		v.get(ctx, "/orders", nil)
+	if order.id != "" && v.chance(readsOrders) {
+		v.get(ctx, LookingUp, "/orders")
+		v.get(ctx, LookingUp, "/orders/"+order.id)
+	}
+	if v.chance(readsStats) {
+		v.get(ctx, LookingUp, "/me/stats")
 	}
 }
 
@@ -175,34 +255,57 @@ func (v *visit) path(format string, args ...any) string {
 	return "/" + string(v.market) + fmt.Sprintf(format, args...)
 }
 
-// outOfStock ends the type of the store's problem for a cart with something in
-// it that is sold out.
-const outOfStock = ":out_of_stock"
+// here is the query of what is about this market only.
+func (v *visit) here() string { return "country=" + string(v.market) }
 
-// pay sends a checkout and returns how it ended, or "" if it was none: it was
-// not sent, or there was nothing to be bought.
-func (v *visit) pay(ctx context.Context, key string, method telemetry.PaymentMethod) telemetry.CheckoutOutcome {
+// order is how a checkout ended.
+type order struct {
+	outcome telemetry.CheckoutOutcome // "" if it was none: not sent, or there was nothing to be bought
+	id      string
+	market  telemetry.Market
+	dollars float64 // that the store has got
+}
+
+// pay sends a checkout under a key of its own until it is settled.
+func (v *visit) pay(ctx context.Context, p payment) (key string, o order) {
+	key = crand.Text()
+	for range maxPayments {
+		if o = v.sendPayment(ctx, key, p); o.outcome != telemetry.CheckoutUnavailable {
+			break
+		}
+	}
+	return key, o
+}
+
+// sendPayment sends a checkout once.
+func (v *visit) sendPayment(ctx context.Context, key string, p payment) order {
 	var answer struct {
-		Status any    // of the order; of HTTP in a problem
-		Type   string // of a problem
+		ID     string      `json:"order_id"`
+		Status any         // of the order; of HTTP in a problem
+		Total  money.Money // of the order
+		Type   string      // of a problem
 	}
-	status := v.send(ctx, request{
-		method: http.MethodPost, path: "/orders/checkout", key: key,
-		body: map[string]any{"payment_method": method, "country": v.market},
-	}, &answer)
-	switch {
-	case status == http.StatusOK && answer.Status == string(telemetry.CheckoutDelayed):
-		return telemetry.CheckoutDelayed
+	status := v.send(ctx, request{kind: CheckingOut, method: http.MethodPost, path: "/orders/checkout", key: key, body: p}, &answer)
+	o := order{id: answer.ID, market: v.market}
+	switch problem := answer.Type[strings.LastIndexByte(answer.Type, ':')+1:]; {
 	case status == http.StatusOK:
-		return telemetry.CheckoutCompleted
+		o.outcome = telemetry.CheckoutCompleted
+		if ended, _ := answer.Status.(string); ended == string(telemetry.CheckoutDelayed) || ended == string(telemetry.CheckoutCancelled) {
+			o.outcome = telemetry.CheckoutOutcome(ended)
+		}
+		if o.outcome != telemetry.CheckoutCancelled {
+			o.dollars = money.Dollars(v.market, answer.Total.Amount)
+		}
 	case status == http.StatusPaymentRequired:
-		return telemetry.CheckoutDeclined
-	case status == http.StatusConflict && strings.HasSuffix(answer.Type, outOfStock):
-		return telemetry.CheckoutOutOfStock
+		o.outcome = telemetry.CheckoutDeclined
+	case problem == "out_of_stock":
+		o.outcome = telemetry.CheckoutOutOfStock
+	case problem == "unknown_coupon", problem == "coupon_used_up", problem == "below_minimum":
+		o.outcome = telemetry.CheckoutCouponRefused
 	case status == NoAnswer, status == http.StatusServiceUnavailable:
-		return telemetry.CheckoutUnavailable
+		o.outcome = telemetry.CheckoutUnavailable
 	case status >= http.StatusInternalServerError:
-		return telemetry.CheckoutFailed
+		o.outcome = telemetry.CheckoutFailed
 	}
-	return ""
+	return o
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/observability"
 	"github.com/otelkit/kit/examples/webstore/platform"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/examples/webstore/traffic"
 )
 
 // The names of the parts: of their log files, and in errors.
@@ -229,12 +231,18 @@ func (s *store) trafficChild() platform.Child {
 			"--url", s.at.Main, "--allow-remote", // it is ours, wherever it listens
 			"--rate", decimal(float64(s.traffic)),
 			"--seed", strconv.FormatUint(s.seed, 10),
-			"--users", "5", "--duration", "0s", // whatever the environment says
+			"--demo-users=" + strconv.FormatBool(s.demoData),
+			"--users", strconv.Itoa(shoppersFor(float64(s.traffic))),
+			"--scenario", string(traffic.Shoppers), "--duration", "0s", // whatever the environment says
 		},
 		// Longer than a shopper waits for an answer.
 		StopTimeout: 15 * time.Second,
 	}
 }
+
+// shoppersFor is how many shoppers send requests at a rate, if an answer takes a
+// second on average, which is more than it does.
+func shoppersFor(rate float64) int { return min(max(int(math.Ceil(rate)), 5), traffic.MaxUsers) }
 
 // child tells progress when c is ready.
 func (s *store) child(c platform.Child) platform.Child {

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/otelkit/kit/examples/webstore/traffic"
 )
 
-// demoToken is what the first of the demo users shops with.
-var demoToken = traffic.DemoIdentities[0].Token
+// demoToken is what one of the demo users shops with.
+const demoToken = "user-token-123"
 
 // summary says where everything is and what to try first.
 func (s *store) summary(took time.Duration) string {

@@ -66,9 +66,6 @@ func prepareUp(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	f.BoolVar(&u.verbose, "verbose", false, "name each part as it becomes ready")
 
 	return func(ctx context.Context, out, errs io.Writer) error {
-		if u.traffic > 0 && !u.demoData {
-			return usagef("the shoppers of --traffic are demo users; pass --traffic off with --demo-data=false")
-		}
 		if *u.interval < time.Millisecond {
 			return usagef("--metric-interval has to be 1ms or more")
 		}

@@ -29,7 +29,6 @@ func TestWrongUsageIsOneLineAndStatus2(t *testing.T) {
 		"an argument":        {"", "up now", `up takes no argument "now"`},
 		"wrong variable":     {"WEBSTORE_FAILURE_SCALE=none", "up", "WEBSTORE_FAILURE_SCALE=none: want a number from 0 up"},
 		"no shoppers":        {"", "traffic --users 0", "needs --users and --rate above 0"},
-		"shoppers unknown":   {"", "up --demo-data=false", "pass --traffic off with --demo-data=false"},
 		"no database":        {"", "serve payments", "serve payments needs --database-url or DATABASE_URL"},
 		"no Redis":           {"DATABASE_URL=postgres:///webstore", "serve main", "serve main needs --redis-url or REDIS_URL"},
 		"unknown help":       {"", "help trafic", `did you mean "traffic"?`},
