@@ -319,6 +319,7 @@ func TestShoppersGoOnWhateverACheckoutAnswers(t *testing.T) {
 		{"completed", order("completed"), telemetry.CheckoutCompleted, 1, true},
 		{"delayed", order("delayed"), telemetry.CheckoutDelayed, 1, true},
 		{"cancelled", order("cancelled"), telemetry.CheckoutCancelled, 1, false},
+		{"cancelled because nobody could tell", problem(409, "order_cancelled"), telemetry.CheckoutCancelled, 1, false},
 		{"declined", problem(402, "payment_declined"), telemetry.CheckoutDeclined, 1, false},
 		{"sold out", problem(409, "out_of_stock"), telemetry.CheckoutOutOfStock, 1, false},
 		{"unavailable", problem(503, "payment_unavailable"), telemetry.CheckoutUnavailable, 3, false},

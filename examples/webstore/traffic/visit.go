@@ -300,6 +300,8 @@ func (v *visit) sendPayment(ctx context.Context, key string, p payment) order {
 		o.outcome = telemetry.CheckoutDeclined
 	case problem == "out_of_stock":
 		o.outcome = telemetry.CheckoutOutOfStock
+	case problem == "order_cancelled":
+		o.outcome = telemetry.CheckoutCancelled
 	case problem == "unknown_coupon", problem == "coupon_used_up", problem == "below_minimum":
 		o.outcome = telemetry.CheckoutCouponRefused
 	case status == NoAnswer, status == http.StatusServiceUnavailable:

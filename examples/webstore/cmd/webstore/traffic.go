@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/otelkit/kit/examples/webstore/traffic"
 )
@@ -31,7 +33,11 @@ func prepareTraffic(f *flags) func(context.Context, io.Writer, io.Writer) error 
 	var cfg traffic.Config
 	f.StringVar(&cfg.URL, "url", "http://127.0.0.1:8000", "`URL` of the shop's API")
 	f.BoolVar(&cfg.AllowRemote, "allow-remote", false, "let it be another machine's")
-	f.StringVar((*string)(&cfg.Scenario), "scenario", string(traffic.Shoppers), "`name` of what they come for")
+	var scenarios []string
+	for _, name := range traffic.Scenario("").Values() {
+		scenarios = append(scenarios, string(name))
+	}
+	scenario := f.String("scenario", string(traffic.Shoppers), "`name` of what they come for")
 	f.IntVar(&cfg.Users, "users", 5, fmt.Sprintf("`number` of users at a time, at most %d", traffic.MaxUsers))
 	f.Uint64Var(&cfg.Seed, "seed", 1, "`number` that decides what they do")
 	f.BoolVar(&cfg.Demo, "demo-users", true, "the demo users come, too")
@@ -42,7 +48,13 @@ func prepareTraffic(f *flags) func(context.Context, io.Writer, io.Writer) error 
 		if cfg.Users < 1 || *perSecond == 0 {
 			return usagef("traffic needs --users and --rate above 0; to send nobody, do not run it")
 		}
-		cfg.Duration, cfg.Rate = *duration, *perSecond
+		if cfg.Users > traffic.MaxUsers {
+			return usagef("traffic plays at most %d --users; for more, run it several times with another --seed each", traffic.MaxUsers)
+		}
+		if !slices.Contains(scenarios, *scenario) {
+			return usagef("there is no --scenario %q%s; there are %s", *scenario, didYouMean(*scenario, scenarios), strings.Join(scenarios, ", "))
+		}
+		cfg.Scenario, cfg.Duration, cfg.Rate = traffic.Scenario(*scenario), *duration, *perSecond
 		if isTerminal(errs) {
 			cfg.Progress = func(r traffic.Report) { fmt.Fprintf(errs, "\r\x1b[K%s", r.Line()) }
 			defer fmt.Fprint(errs, "\r\x1b[K")

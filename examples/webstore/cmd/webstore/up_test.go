@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/otelkit/kit/examples/webstore/traffic"
 )
 
 // freePorts has up take any ports.
@@ -212,13 +214,26 @@ func TestTelemetryGoesToLensWhateverTheEnvironmentIsSetTo(t *testing.T) {
 
 func TestTrafficReportsWhatItDid(t *testing.T) {
 	_, at := startUp(t, "--ephemeral", "--traffic", "off", "--latency-scale", "0")
-	p := command(t, nil, "traffic", "--url", at["main"], "--users", "4", "--rate", "100", "--duration", "2s").start()
+	args := []string{"traffic", "--url", at["main"], "--users", "20", "--rate", "100", "--duration", "2s"}
+	p := command(t, nil, args...).start()
 	if status := p.status(); status != 0 || p.errs.String() != "" {
 		t.Fatalf("status %d, want 0 and no error of %v", status, p)
 	}
-	for _, row := range []string{"requests", "latency", "visits", "checkouts"} {
+	for _, row := range []string{"requests", "latency", "visits", "checkouts", "sales"} {
 		if !strings.Contains(p.out.String(), row) {
 			t.Errorf("no %s in %v", row, p)
 		}
+	}
+	p = command(t, nil, append(args, "--scenario", "endpoint-scanning", "--json")...).start()
+	<-p.ended
+	var report struct {
+		Visits   map[traffic.Intent]int
+		Statuses map[string]int
+	}
+	if err := json.Unmarshal([]byte(p.out.String()), &report); err != nil {
+		t.Fatalf("%v in %v", err, p)
+	}
+	if len(report.Visits) != 1 || report.Visits[traffic.Scan] == 0 || report.Statuses["404"] == 0 {
+		t.Errorf("somebody else came: %v", p)
 	}
 }

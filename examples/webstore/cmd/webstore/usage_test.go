@@ -28,6 +28,8 @@ func TestWrongUsageIsOneLineAndStatus2(t *testing.T) {
 		"not a time":         {"", "traffic --duration 5", "want a time, such as 500ms, 5s or 2m"},
 		"an argument":        {"", "up now", `up takes no argument "now"`},
 		"wrong variable":     {"WEBSTORE_FAILURE_SCALE=none", "up", "WEBSTORE_FAILURE_SCALE=none: want a number from 0 up"},
+		"too many shoppers":  {"", "traffic --users 10001", "at most 10000 --users"},
+		"misspelt scenario":  {"", "traffic --scenario flashsale", `did you mean "flash-sale"?`},
 		"no shoppers":        {"", "traffic --users 0", "needs --users and --rate above 0"},
 		"no database":        {"", "serve payments", "serve payments needs --database-url or DATABASE_URL"},
 		"no Redis":           {"DATABASE_URL=postgres:///webstore", "serve main", "serve main needs --redis-url or REDIS_URL"},
