@@ -55,6 +55,11 @@ func security() dashboards.Row {
 			Queries:     []dashboards.Query{{Expr: query.Rate(telemetry.SuspiciousActivity).By("webstore.security.rule")}},
 		},
 		{
+			Title: "Answers not looked at", Width: 8,
+			Description: "Answers of 4xx per second in which suspicious activity may have been missed, by why. Anything but nothing means that more comes than one worker judges.",
+			Queries:     []dashboards.Query{{Expr: query.Rate(telemetry.UnjudgedAnswers).By("webstore.security.unjudged_reason")}},
+		},
+		{
 			Title: "Failed authentications", Width: 8,
 			Description: "Share of logins and tokens that were refused, by kind.",
 			Queries: []dashboards.Query{{Expr: query.Ratio(

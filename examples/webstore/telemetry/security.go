@@ -78,3 +78,29 @@ var SuspiciousActivity = metrics.NewCounter[SuspicionAttrs](Shop, metrics.Defini
 	Unit: "{answer}",
 	Help: "Answers to addresses that got too many of a kind within five minutes.",
 })
+
+// UnjudgedReason is why no rule looked at an answer.
+type UnjudgedReason string
+
+// The reasons.
+const (
+	UnjudgedQueueFull UnjudgedReason = "queue_full" // too many waited to be looked at
+	UnjudgedForgotten UnjudgedReason = "forgotten"  // without Redis, too many addresses were watched
+)
+
+// Values is every reason.
+func (UnjudgedReason) Values() []UnjudgedReason {
+	return []UnjudgedReason{UnjudgedQueueFull, UnjudgedForgotten}
+}
+
+// UnjudgedAttrs tells one series of answers that were not judged from another.
+type UnjudgedAttrs struct {
+	Reason UnjudgedReason `attr:"webstore.security.unjudged_reason"`
+}
+
+// UnjudgedAnswers counts what suspicious activity may have been missed in.
+var UnjudgedAnswers = metrics.NewCounter[UnjudgedAttrs](Shop, metrics.Definition{
+	Name: "webstore.security.unjudged_answers",
+	Unit: "{answer}",
+	Help: "Answers with a status of 4xx in which suspicious activity may have been missed, since there were too many to look at or to remember.",
+})
