@@ -33,8 +33,8 @@ func (s *shop) routes() *mux.Router {
 	router.Handle("/{country}/products", handle(s.getProducts)).Methods(http.MethodGet)
 	router.Handle("/{country}/products/{id}", handle(s.getProduct)).Methods(http.MethodGet)
 	// The router's middlewares are for what it has a route for.
-	router.NotFoundHandler = s.limits.limit(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound }))
-	router.MethodNotAllowedHandler = s.limits.limit(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed }))
+	router.NotFoundHandler = s.guard(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound }))
+	router.MethodNotAllowedHandler = s.guard(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed }))
 	return router
 }
 

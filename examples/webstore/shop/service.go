@@ -44,6 +44,7 @@ import (
 	"github.com/otelkit/kit/examples/webstore/migrate"
 	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/service"
+	"github.com/otelkit/kit/examples/webstore/suspicion"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit"
 	"github.com/otelkit/kit/otelkit/health"
@@ -135,6 +136,7 @@ type shop struct {
 	passwords    *passwords
 	unsaid       unsaid
 	limits       *limits
+	suspicion    *suspicion.Watch
 	log          *slog.Logger
 	tracer       trace.Tracer
 	demo         bool
@@ -172,6 +174,10 @@ func Run(ctx context.Context, cfg Config) error {
 	defer background.Wait()
 	background.Go(func() { s.check(ctx) })
 	background.Go(func() { s.keepHouse(ctx) })
+	// What is in flight at the end is still answered, and looked at.
+	watching, answered := context.WithCancel(context.WithoutCancel(ctx))
+	defer answered()
+	background.Go(func() { s.suspicion.Run(watching) })
 	background.Go(func() { s.reconcile(ctx) })
 	background.Go(func() { s.deliverOutbox(ctx) })
 	if cfg.DemoData {
@@ -221,6 +227,7 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 		demo:         cfg.DemoData,
 		latencyScale: cfg.LatencyScale,
 	}
+	s.suspicion = suspicion.New(suspicion.Config{Kit: kit, Ask: cache.ask})
 	if s.limits, err = newLimits(cfg, cache, kit, s.userOf); err != nil {
 		return nil, nil, err
 	}
@@ -347,6 +354,9 @@ func (s *shop) handler(kit telemetryKit) http.Handler {
 		ServerTiming:  true,
 		ClientAddress: func(r *http.Request) string { return visitorOf(r.Context()).client() },
 	})
-	routes.Use(s.limits.limit) // now that the route is told first: of what is denied, too
+	routes.Use(s.guard) // now that the route is told first: of what is denied, too
 	return s.receive(observed)
 }
+
+// guard limits who may ask, and watches what they get.
+func (s *shop) guard(next http.Handler) http.Handler { return s.watch(s.limits.limit(next)) }

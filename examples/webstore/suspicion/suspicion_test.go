@@ -311,7 +311,7 @@ func TestAnswersAreJudgedWhileTheServiceRunsAndInTheEnd(t *testing.T) {
 		if n := activity(kit, telemetry.RuleCredentialStuffing); n != 1 {
 			t.Errorf("%v matches, want 1", n)
 		}
-		time.Sleep(2*time.Minute - time.Nanosecond) // the first two are over, all but a moment
+		time.Sleep(2*time.Minute - time.Nanosecond) // only the first is over
 		w.Saw(t.Context(), mallory, 401)
 		w.Saw(t.Context(), mallory, 401)
 		stop()
