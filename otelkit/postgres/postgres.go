@@ -91,6 +91,10 @@ type Config struct {
 	SearchPath     string        // schemas in which names are looked up, such as "payments"; "" means the database's default
 	ConnectTimeout time.Duration // longest time to make a connection; 0 means what the URL says as connect_timeout, else 5 s
 	Name           string        // of the pool, in metrics; "" means host:port/database
+
+	// Dial makes the connections below TLS, such as those of a cloud's connector or of
+	// a test that cuts them; nil means a net.Dialer of pgx.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Open opens a pool and makes sure that the database can be reached, within
@@ -146,6 +150,9 @@ func (cfg Config) parse() (*pgxpool.Config, error) {
 	conn.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, conn.ConnectTimeout)
 	if cfg.ConnectTimeout == 0 && !strings.Contains(cfg.URL, "connect_timeout") {
 		conn.ConnectTimeout = 5 * time.Second
+	}
+	if cfg.Dial != nil {
+		conn.DialFunc = cfg.Dial
 	}
 	return poolConfig, nil
 }

@@ -54,6 +54,7 @@ package redisdb
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,6 +83,10 @@ type Config struct {
 	PoolSize int           // most connections; 0 means 10 for each CPU
 	Timeout  time.Duration // longest time to connect, to wait for a connection, to write and to read, each; 0 means 500 ms
 	Name     string        // of the pool, in metrics; "" means host:port/database
+
+	// Dial makes the connections below TLS, such as those of a tunnel or of a test that
+	// cuts them; nil means go-redis' own dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Open opens a client and makes sure that the server can be reached. Close the
@@ -117,11 +122,34 @@ func open(ctx context.Context, cfg Config) (*redis.Client, dbclient.Target, erro
 	// Notifications of Redis Enterprise, which each connection would ask for.
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
+	if cfg.Dial != nil {
+		options.Dialer = dialer(cfg.Dial, options.TLSConfig)
+	}
+
 	observeProcess(cfg.Kit)
 	target := targetOf(options, cfg.Name)
 	client := redis.NewClient(options)
 	client.AddHook(newHook(cfg.Kit, target))
 	return client, target, nil
+}
+
+// dialer returns what dials and begins TLS, if there is to be any: go-redis leaves both
+// to a dialer that is not its own.
+func dialer(dial func(context.Context, string, string) (net.Conn, error), config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+	if config == nil {
+		return dial
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		secure := tls.Client(conn, config)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return secure, nil
+	}
 }
 
 func targetOf(options *redis.Options, name string) dbclient.Target {

@@ -8,7 +8,7 @@ import (
 
 // Handler is the CRM's API. Of cfg it does not use Addr and Ready.
 func Handler(cfg Config) http.Handler {
-	a := &api{party: thirdparty.New(cfg, Behaviours), records: &records{}}
+	a := &api{party: thirdparty.New(cfg, Behaviours, Troubles...), records: &records{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", thirdparty.Health)
 	mux.HandleFunc("POST /api/customer/order", a.order)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/latency"
 	"github.com/otelkit/kit/examples/webstore/thirdparty"
 )
@@ -30,3 +31,6 @@ var Failures = []thirdparty.Failure{
 	{Status: http.StatusInternalServerError, Code: "database_error", Message: "CRM database error", Lost: true},
 	{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "CRM service temporarily unavailable"},
 }
+
+// Troubles is what faults do to the CRM's calls.
+var Troubles = []thirdparty.Trouble{{Fault: faults.CRMFailing, Failures: Failures[2:]}}

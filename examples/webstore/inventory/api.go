@@ -3,13 +3,15 @@ package inventory
 import (
 	"net/http"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/thirdparty"
 )
 
 // Handler is the inventory's API. Of cfg it does not use Addr and Ready.
 func Handler(cfg Config) http.Handler {
-	party := thirdparty.New(cfg, Behaviours)
+	party := thirdparty.New(cfg, Behaviours, Troubles...)
 	a := &api{party: party, stock: newStock(cfg.Seed, party.ID)}
+	a.stock.empty = func(country string) bool { return cfg.Faults.Hits(faults.InventoryOutOfStock, country) }
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", thirdparty.Health)
 	mux.HandleFunc("POST /api/inventory/check", a.check)

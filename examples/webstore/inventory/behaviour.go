@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/latency"
 	"github.com/otelkit/kit/examples/webstore/thirdparty"
 )
@@ -37,3 +38,7 @@ var Failures = []thirdparty.Failure{
 
 // Outages are the ways in which goods are not taken back: only for a while.
 var Outages = Failures[2:]
+
+// Troubles is what faults do to the inventory's calls. faults.InventoryOutOfStock empties
+// the warehouses instead.
+var Troubles = []thirdparty.Trouble{{Fault: faults.InventoryFailing, Failures: Outages}}

@@ -84,6 +84,7 @@ func (available outOfStock) Reply() thirdparty.Reply {
 // time the second finds what the first did.
 type stock struct {
 	newID func(prefix string) string
+	empty func(country string) bool // the warehouses on its route have nothing this time, whatever levels says
 
 	mu      sync.Mutex
 	levels  map[string][]Level         // by warehouse; product n is at n-1
@@ -133,6 +134,9 @@ func (s *stock) check(wish Wish) Check {
 // first at all.
 func (s *stock) find(wish Wish) (warehouse Warehouse, level *Level, enough bool) {
 	route := routeTo(wish.Country)
+	if s.empty(wish.Country) {
+		return route[0], &Level{Product: wish.Product}, false
+	}
 	for _, w := range route {
 		if level := &s.levels[w.Name][wish.Product-1]; level.Stock >= wish.Quantity {
 			return w, level, true

@@ -8,7 +8,7 @@ import (
 
 // Handler is the provider's API. Of cfg it does not use Addr and Ready.
 func Handler(cfg Config) http.Handler {
-	party := thirdparty.New(cfg, Behaviours)
+	party := thirdparty.New(cfg, Behaviours, Troubles...)
 	a := &api{party: party, ledger: newLedger(party.ID)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", thirdparty.Health)
@@ -18,7 +18,7 @@ func Handler(cfg Config) http.Handler {
 	mux.HandleFunc("GET /v1/charges/{id}", a.get)
 	mux.HandleFunc("GET /v1/charges/by-key/{key}", a.byKey)
 	mux.HandleFunc("POST /v1/charges/{id}/refund", a.refund)
-	return mux
+	return reachable(cfg.Faults, mux)
 }
 
 type api struct {

@@ -189,8 +189,8 @@ type reader func(status int, text []byte) (verdict, error)
 // was cancelled is one.
 var refusals = map[string]bool{"invalid_payment_details": true, "payment_method_not_found": true, "voided": true}
 
-// faults are its codes for what we should not have sent.
-var faults = map[string]bool{"bad_request": true, "idempotency_key_reused": true}
+// mistakes are its codes for what we should not have sent.
+var mistakes = map[string]bool{"bad_request": true, "idempotency_key_reused": true}
 
 func readCharge(status int, text []byte) (verdict, error) {
 	var answer struct {
@@ -203,7 +203,7 @@ func readCharge(status int, text []byte) (verdict, error) {
 		return verdict{state: StateAuthorised, chargeID: answer.ID}, nil
 	case status >= 400 && status < 500 && refusals[answer.Code]:
 		return verdict{state: StateDeclined, declineCode: answer.Code}, nil
-	case status >= 400 && status < 500 && faults[answer.Code]:
+	case status >= 400 && status < 500 && mistakes[answer.Code]:
 		return verdict{state: StateFailed}, nil
 	}
 	return verdict{}, unsettled(status, answer.Code)

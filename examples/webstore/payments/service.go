@@ -53,6 +53,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/migrate"
 	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/service"
@@ -79,6 +80,7 @@ type Config struct {
 	ProviderURL  string            // of the payment provider, such as "http://127.0.0.1:8091"
 	LatencyScale float64           // multiplies the simulated work; 0 means none
 	Version      string            // service.version
+	Faults       *faults.Board     // that can be started; nil means none
 	Ready        func(addr string) // called once it takes connections; may be nil
 }
 
@@ -108,7 +110,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
 		Catalogs: []*metrics.Catalog{
-			telemetry.Payments, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog,
+			telemetry.Payments, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog,
 		},
 	})
 	if err != nil {
@@ -136,10 +138,18 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	broken, err := telemetry.ObserveFaults(kit.Context(ctx), cfg.Faults)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = broken.Unregister() }()
+	defer cfg.Faults.Close()
+	// Nobody else knows where the provider is.
+	control := faults.NewControl(cfg.Faults, provider.client, faults.Peer{Service: faults.PaymentProvider, URL: cfg.ProviderURL})
 	var background sync.WaitGroup
 	defer background.Wait()
 	background.Go(func() { p.check(ctx) })
-	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: p.handler(kit), Log: kit.Logger(), Ready: cfg.Ready})
+	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: control.Wrap(p.handler(kit)), Log: kit.Logger(), Ready: cfg.Ready})
 }
 
 // openStore connects to the database and brings its schema up to date.

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/latency"
 	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
@@ -95,5 +96,8 @@ func (p *promotions) work(ctx context.Context) error {
 		trace.SpanFromContext(ctx).AddEvent("slow rules")
 		p.log.WarnContext(ctx, "Slow promotion rules")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return p.faults.Wait(ctx, faults.PromotionsSlow, "")
 }

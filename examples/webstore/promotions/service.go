@@ -38,6 +38,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/migrate"
 	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/service"
@@ -62,6 +63,7 @@ type Config struct {
 	DemoData     bool              // coupons that run low get further uses
 	LatencyScale float64           // multiplies the simulated work; 0 means none
 	Version      string            // service.version
+	Faults       *faults.Board     // that can be started; nil means none
 	Ready        func(addr string) // called once it takes connections; may be nil
 }
 
@@ -79,6 +81,7 @@ type promotions struct {
 	checks       *health.Checker
 	log          *slog.Logger
 	tracer       trace.Tracer
+	faults       *faults.Board
 	latencyScale float64
 }
 
@@ -110,17 +113,23 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	broken, err := telemetry.ObserveFaults(kit.Context(ctx), cfg.Faults)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = broken.Unregister() }()
+	defer cfg.Faults.Close()
 	var background sync.WaitGroup
 	defer background.Wait()
 	background.Go(func() { p.check(ctx) })
 	if cfg.DemoData {
 		background.Go(func() { p.renew(ctx, renewalInterval) })
 	}
-	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: p.handler(kit), Log: kit.Logger(), Ready: cfg.Ready})
+	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: faults.NewControl(cfg.Faults, nil).Wrap(p.handler(kit)), Log: kit.Logger(), Ready: cfg.Ready})
 }
 
 // catalogs is all that the service records.
-var catalogs = []*metrics.Catalog{telemetry.Promotions, httpserver.Catalog, postgres.Catalog, health.Catalog}
+var catalogs = []*metrics.Catalog{telemetry.Promotions, telemetry.Faults, httpserver.Catalog, postgres.Catalog, health.Catalog}
 
 // openStore connects to the database and brings its schema up to date.
 func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool, error) {
@@ -151,6 +160,7 @@ func newPromotions(cfg Config, pool *pgxpool.Pool, kit telemetryKit) (*promotion
 		checks:       checks,
 		log:          kit.Logger(),
 		tracer:       kit.TracerProvider().Tracer(telemetry.Promotions.Scope()),
+		faults:       cfg.Faults,
 		latencyScale: cfg.LatencyScale,
 	}, nil
 }

@@ -18,6 +18,7 @@ func (s *shop) routes() *mux.Router {
 	handle := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return jsonhttp.Handler(s.log, h) }
 	router := mux.NewRouter()
 	probes.Route(router, s.checks)
+	s.routeFaults(router)
 	router.Handle("/auth/login", handle(s.postLogin)).Methods(http.MethodPost)
 	router.Handle("/auth/register", handle(s.postRegister)).Methods(http.MethodPost)
 	router.Handle("/auth/guest", handle(s.postGuest)).Methods(http.MethodPost)

@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 	"github.com/otelkit/kit/otelkit/redisdb"
 )
@@ -46,8 +48,9 @@ type cache struct {
 
 // openCache connects to Redis. That Redis is away is no error: it is connected
 // to once it is there. Without a URL the cache keeps nothing.
-func openCache(ctx context.Context, url string, patience cachePatience, kit telemetryKit) (*cache, error) {
+func openCache(ctx context.Context, cfg Config, kit telemetryKit) (*cache, error) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	url, patience := cfg.RedisURL, cmp.Or(cfg.cachePatience, usualCachePatience)
 	c := &cache{log: kit.Logger(), off: url == "", cachePatience: patience, stop: stop}
 	if c.off {
 		return c, nil
@@ -56,8 +59,9 @@ func openCache(ctx context.Context, url string, patience cachePatience, kit tele
 		// The cause may hold the password.
 		return nil, errors.New("shop: this is no URL of Redis, such as redis://:password@127.0.0.1:6379/0")
 	}
+	dial := cfg.Faults.Dialer(faults.RedisAway)
 	connect := func() bool {
-		client, err := redisdb.Open(ctx, redisdb.Config{URL: url, Timeout: patience.connection, Kit: kit})
+		client, err := redisdb.Open(ctx, redisdb.Config{URL: url, Timeout: patience.connection, Kit: kit, Dial: dial})
 		if err == nil {
 			client.AddHook(hook{c})
 			c.client.Store(client)

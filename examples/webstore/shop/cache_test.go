@@ -192,7 +192,7 @@ func TestARedisThatComesLaterIsUsed(t *testing.T) {
 }
 
 func TestAURLThatIsNoneIsRefusedWithoutItsPassword(t *testing.T) {
-	_, err := openCache(t.Context(), "redis://:secret%zz@host", usualCachePatience, otelkittest.New(t))
+	_, err := openCache(t.Context(), Config{RedisURL: "redis://:secret%zz@host"}, otelkittest.New(t))
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v, want an error without the password", err)
 	}

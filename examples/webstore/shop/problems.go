@@ -25,6 +25,10 @@ var (
 		Detail: "Send a token, such as POST /auth/login gives, as Authorization: Bearer TOKEN.",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="webstore"`}},
 	}
+	Forbidden = &jsonhttp.Problem{
+		Status: http.StatusForbidden, Name: "forbidden", Title: "You may not do this",
+		Detail: "It takes the role of an administrator.",
+	}
 	BadCredentials = &jsonhttp.Problem{
 		Status: http.StatusUnauthorized, Name: "bad_credentials", Title: "User name or password is wrong",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="webstore"`}},

@@ -15,6 +15,13 @@
 //	GET    /orders/{id}
 //	GET    /healthz, /healthz/live, /healthz/startup, /healthz/ready
 //
+// For administrators of a store that may be broken on purpose (package faults):
+//
+//	GET    /admin/faults               how they are, in all services
+//	PUT    /admin/faults/{name}        start one
+//	DELETE /admin/faults/{name}        stop it
+//	DELETE /admin/faults               stop all
+//
 // Each market has its own currency, prices and assortment, and its own part of
 // a cart. Money is in minor units everywhere.
 //
@@ -41,6 +48,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/migrate"
 	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/service"
@@ -74,6 +82,7 @@ type Config struct {
 	DemoData      bool              // there are the demo users, whose tokens everybody knows, and the stock is replenished
 	LatencyScale  float64           // multiplies the simulated work; 0 means none
 	Version       string            // service.version
+	Faults        *faults.Board     // that can be started; nil means none
 	Ready         func(addr string) // called once it takes connections; may be nil
 
 	// ReconcileAfter is when an order is taken up that nobody works on any more, such as
@@ -139,6 +148,7 @@ type shop struct {
 	suspicion    *suspicion.Watch
 	log          *slog.Logger
 	tracer       trace.Tracer
+	faults       *mainFaults
 	demo         bool
 	latencyScale float64
 }
@@ -150,7 +160,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.MainService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
-		Catalogs:  []*metrics.Catalog{telemetry.Shop, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog},
+		Catalogs:  []*metrics.Catalog{telemetry.Shop, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog},
 	})
 	if err != nil {
 		return err
@@ -204,11 +214,16 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 		return nil, nil, err
 	}
 	closing.add(pool.Close)
-	cache, err := openCache(ctx, cfg.RedisURL, cmp.Or(cfg.cachePatience, usualCachePatience), kit)
+	cache, err := openCache(ctx, cfg, kit)
 	if err != nil {
 		return nil, nil, err
 	}
 	closing.add(cache.close)
+	trouble, err := newMainFaults(ctx, cfg, pool, kit)
+	if err != nil {
+		return nil, nil, err
+	}
+	closing.add(trouble.close)
 	checks, err := newChecks(pool, cache, others, kit)
 	if err != nil {
 		return nil, nil, err
@@ -224,6 +239,7 @@ func open(ctx context.Context, cfg Config, kit telemetryKit) (s *shop, closeAll 
 		passwords:    newPasswords(cmp.Or(cfg.passwordMemory, argonMemory)),
 		log:          kit.Logger(),
 		tracer:       kit.TracerProvider().Tracer(telemetry.Shop.Scope()),
+		faults:       trouble,
 		demo:         cfg.DemoData,
 		latencyScale: cfg.LatencyScale,
 	}
@@ -305,7 +321,7 @@ func (s *shop) observe(ctx context.Context, closing *closers) error {
 
 // openStore connects to the database and brings its schema up to date.
 func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool, error) {
-	pool, err := postgres.Open(ctx, postgres.Config{URL: cfg.DatabaseURL, Kit: kit, SearchPath: schema})
+	pool, err := postgres.Open(ctx, postgres.Config{URL: cfg.DatabaseURL, Kit: kit, SearchPath: schema, Dial: cfg.Faults.Dialer(faults.DatabaseAway)})
 	if err != nil {
 		return nil, err
 	}
@@ -355,6 +371,9 @@ func (s *shop) handler(kit telemetryKit) http.Handler {
 		ClientAddress: func(r *http.Request) string { return visitorOf(r.Context()).client() },
 	})
 	routes.Use(s.guard) // now that the route is told first: of what is denied, too
+	if s.faults != nil {
+		routes.Use(s.faults.trouble)
+	}
 	return s.receive(observed)
 }
 

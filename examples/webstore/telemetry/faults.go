@@ -1,6 +1,9 @@
 package telemetry
 
 import (
+	"context"
+
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/otelkit/metrics"
 )
 
@@ -60,3 +63,13 @@ var (
 		Help: "Requests while a new release is tried on some of them, by release and how they went.",
 	})
 )
+
+// ObserveFaults has ActiveFaults tell which faults of a board are on.
+func ObserveFaults(ctx context.Context, board *faults.Board) (*metrics.Registration, error) {
+	return ActiveFaults.Register(ctx, func(_ context.Context, observe func(float64, FaultAttrs)) error {
+		for _, a := range board.Active() {
+			observe(1, FaultAttrs{Fault: string(a.Name)})
+		}
+		return nil
+	})
+}

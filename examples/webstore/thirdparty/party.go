@@ -8,12 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/latency"
 )
 
 // Party has calls end as its table says. It is safe for concurrent use.
 type Party struct {
 	table                      Table
+	troubles                   []Trouble
+	faults                     *faults.Board
 	latencyScale, failureScale float64
 
 	mu   sync.Mutex
@@ -22,11 +25,13 @@ type Party struct {
 	ids atomic.Int64 // that were given
 }
 
-// New returns a party whose calls end as the table says. Of cfg it does not use
-// Addr and Ready.
-func New(cfg Config, table Table) *Party {
+// New returns a party whose calls end as the table says, and as faults have it while
+// they are on. Of cfg it does not use Addr and Ready.
+func New(cfg Config, table Table, troubles ...Trouble) *Party {
 	return &Party{
 		table:        table,
+		troubles:     troubles,
+		faults:       cfg.Faults,
 		latencyScale: cfg.LatencyScale,
 		failureScale: cfg.FailureScale,
 		rand:         rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)),
@@ -36,7 +41,8 @@ func New(cfg Config, table Table) *Party {
 // fate is what becomes of a call.
 type fate struct {
 	latency time.Duration
-	failure *Failure // nil if it goes well
+	failure *Failure    // nil if it goes well
+	hangs   faults.Name // until that is over; "" if it does not
 }
 
 // decide says what becomes of a call. It is the one place where that is decided.
@@ -49,6 +55,7 @@ func (p *Party) decide(call, country string) fate {
 	if p.rand.Float64() < behaviour.Failure*p.failureScale {
 		decided.failure = &behaviour.Failures[p.rand.IntN(len(behaviour.Failures))]
 	}
+	p.trouble(&decided, call, country)
 	return decided
 }
 
@@ -75,6 +82,9 @@ func (p *Party) Do(w http.ResponseWriter, r *http.Request, country string, effec
 	}
 	if latency.Sleep(r.Context(), decided.latency) != nil {
 		return // nobody is there to be answered
+	}
+	if decided.hangs != "" && p.faults.Hang(r.Context(), decided.hangs, country) != nil {
+		return // nor here
 	}
 	reply.Write(w)
 }

@@ -17,6 +17,8 @@
 // idempotency keys are for: the same call with the same key has its effect once, and
 // tells what that was.
 //
+// While a fault of package faults is on, a [Trouble] takes the place of what is decided.
+//
 // A real third party shows its callers no telemetry. So nothing here has any, or
 // knows of otelkit, and what the store knows of a third party is what the store's
 // client measures.
@@ -28,6 +30,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/service"
 )
 
@@ -37,12 +40,15 @@ type Config struct {
 	LatencyScale float64           // multiplies every latency; 0 means that it answers at once
 	FailureScale float64           // multiplies every chance of a failure; 0 means that none happens
 	Seed         uint64            // of all that is drawn: the same calls, one after the other, end the same way
+	Faults       *faults.Board     // that can be started; nil means none
 	Ready        func(addr string) // called once it takes connections; may be nil
 }
 
 // Run serves a third party's API until ctx is done, and returns nil when what was
 // in flight has been answered.
 func Run(ctx context.Context, cfg Config, api http.Handler) error {
+	defer cfg.Faults.Close()
+	api = faults.NewControl(cfg.Faults, nil).Wrap(api)
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: api, Log: log, Ready: cfg.Ready})
 }

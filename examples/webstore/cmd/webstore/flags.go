@@ -17,7 +17,14 @@ type flags struct {
 	*flag.FlagSet
 	env    map[string]string // flags whose variable is not WEBSTORE_ and the name
 	choice []string          // see together
+	words  []word            // see argument
 	misuse int               // exit status when the command line is wrong; 0 means 2
+}
+
+// word is an argument that is no flag.
+type word struct {
+	value *string
+	name  string // such as "NAME"
 }
 
 func newFlags(command string) *flags {
@@ -40,19 +47,15 @@ func (f *flags) variable(name string) string {
 // them, the environment has no say about the others.
 func (f *flags) together(names ...string) { f.choice = names }
 
+// argument declares an argument that has to be given, before, after or between the flags.
+func (f *flags) argument(value *string, name string) { f.words = append(f.words, word{value, name}) }
+
 // parse sets the flags from the arguments, and those that they leave out from
 // the environment, where an empty variable is none. Asked for help, it returns
 // flag.ErrHelp.
 func (f *flags) parse(args []string, lookup func(string) (string, bool)) error {
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
+	if err := f.parseWords(args); err != nil {
 		return err
-	}
-	if err != nil {
-		return f.explain(err)
-	}
-	if f.NArg() > 0 {
-		return usagef("%s takes no argument %q; see webstore help %[1]s", f.Name(), f.Arg(0))
 	}
 	given := map[string]bool{}
 	f.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
@@ -72,6 +75,26 @@ func (f *flags) parse(args []string, lookup func(string) (string, bool)) error {
 		}
 	})
 	return wrong
+}
+
+// parseWords sets the flags and arguments that args has.
+func (f *flags) parseWords(args []string) error {
+	for i := 0; ; i++ {
+		err := f.Parse(args)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			return err
+		case err != nil:
+			return f.explain(err)
+		case f.NArg() == 0 && i < len(f.words):
+			return usagef("%s needs a %s; see webstore help %[1]s", f.Name(), f.words[i].name)
+		case f.NArg() == 0:
+			return nil
+		case i == len(f.words):
+			return usagef("%s takes no argument %q; see webstore help %[1]s", f.Name(), f.Arg(0))
+		}
+		*f.words[i].value, args = f.Arg(0), f.Args()[1:]
+	}
 }
 
 // explain words an error of package flag, whose errors have no types.

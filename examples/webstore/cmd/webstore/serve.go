@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/otelkit/kit/examples/webstore/faults"
 	"github.com/otelkit/kit/examples/webstore/payments"
 	"github.com/otelkit/kit/examples/webstore/platform"
 	"github.com/otelkit/kit/examples/webstore/promotions"
@@ -15,8 +16,8 @@ import (
 const serveHelp = `
 It runs until ^C or SIGTERM, and then answers what it has begun. Where telemetry
 goes is said by OpenTelemetry's variables, OTEL_EXPORTER_OTLP_ENDPOINT first.
-Prefer the variable to the flag for an address that holds a password: other
-users can read command lines.
+Prefer the variable to the flag for an address that holds a password and for
+a key: other users can read command lines.
 `
 
 func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
@@ -35,7 +36,7 @@ func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
 	f.BoolVar(&cfg.DemoData, "demo-data", false, "have the demo users, with tokens that everybody knows")
 	limits := f.limits(nil)
 	f.IntVar(&cfg.Instances, "instances", 1, "`number` of instances of main, each of which keeps to its share of the limits while Redis is away")
-	latency := f.latencyScale()
+	latency, key := f.latencyScale(), f.faultsKey()
 	return func(ctx context.Context, _, _ io.Writer) error {
 		if err := required(f, "database-url", "redis-url"); err != nil {
 			return err
@@ -47,6 +48,7 @@ func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
 		cfg.LatencyScale = *latency
 		cfg.ReconcileAfter, cfg.CancelAfter = *reconcileAfter, *cancelAfter
 		cfg.OutboxInterval, cfg.OutboxMaxPause = *outboxInterval, *outboxMaxPause
+		cfg.Faults = faults.NewBoard(faults.Main, *key)
 		return shop.Run(ctx, cfg)
 	}
 }
@@ -56,7 +58,7 @@ func preparePayments(f *flags) func(context.Context, io.Writer, io.Writer) error
 	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:8081", "`address` to listen on")
 	f.databaseURL(&cfg.DatabaseURL, "`URL` of PostgreSQL, required")
 	f.StringVar(&cfg.ProviderURL, "provider-url", "http://127.0.0.1:8091", "`URL` of the payment provider")
-	latency := f.latencyScale()
+	latency, key := f.latencyScale(), f.faultsKey()
 	return func(ctx context.Context, _, _ io.Writer) error {
 		if err := required(f, "database-url"); err != nil {
 			return err
@@ -65,6 +67,7 @@ func preparePayments(f *flags) func(context.Context, io.Writer, io.Writer) error
 			return err
 		}
 		cfg.LatencyScale = *latency
+		cfg.Faults = faults.NewBoard(faults.Payments, *key)
 		return payments.Run(ctx, cfg)
 	}
 }
@@ -74,7 +77,7 @@ func preparePromotions(f *flags) func(context.Context, io.Writer, io.Writer) err
 	f.StringVar(&cfg.Addr, "addr", "127.0.0.1:8082", "`address` to listen on")
 	f.databaseURL(&cfg.DatabaseURL, "`URL` of PostgreSQL, required")
 	f.BoolVar(&cfg.DemoData, "demo-data", false, "give coupons that run low further uses")
-	latency := f.latencyScale()
+	latency, key := f.latencyScale(), f.faultsKey()
 	return func(ctx context.Context, _, _ io.Writer) error {
 		if err := required(f, "database-url"); err != nil {
 			return err
@@ -83,6 +86,7 @@ func preparePromotions(f *flags) func(context.Context, io.Writer, io.Writer) err
 			return err
 		}
 		cfg.LatencyScale = *latency
+		cfg.Faults = faults.NewBoard(faults.Promotions, *key)
 		return promotions.Run(ctx, cfg)
 	}
 }
@@ -93,12 +97,13 @@ func thirdParty(part, addr string, run func(context.Context, thirdparty.Config) 
 		var cfg thirdparty.Config
 		f.StringVar(&cfg.Addr, "addr", addr, "`address` to listen on")
 		f.Uint64Var(&cfg.Seed, "seed", 1, "`number` that decides which calls fail, and how long they take")
-		latency, failures := f.latencyScale(), f.failureScale()
+		latency, failures, key := f.latencyScale(), f.failureScale(), f.faultsKey()
 		return func(ctx context.Context, _, _ io.Writer) error {
 			if err := checkAddr(part, cfg.Addr); err != nil {
 				return err
 			}
 			cfg.LatencyScale, cfg.FailureScale = *latency, *failures
+			cfg.Faults = faults.NewBoard(part, *key)
 			return run(ctx, cfg)
 		}
 	}
@@ -122,6 +127,10 @@ func (f *flags) latencyScale() *float64 {
 
 func (f *flags) failureScale() *float64 {
 	return f.number("failure-scale", 1, "`factor` of the third parties' failures, 0 for none")
+}
+
+func (f *flags) faultsKey() *string {
+	return f.String("faults-key", "", "`key` that services share to start faults in each other; without it there are none")
 }
 
 // checkAddr explains why a service cannot listen, better than its own error

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,7 @@ type store struct {
 	database *platform.Postgres
 	cache    *platform.Redis
 	parts    *platform.Supervisor
+	key      string         // with which faults are started; empty if there are none
 	ends     []func() error // of what has been started, in that order
 }
 
@@ -71,6 +73,10 @@ func (s *store) start(ctx context.Context) (err error) {
 	}
 	if err := s.startStores(ctx); err != nil {
 		return err
+	}
+
+	if s.demoData {
+		s.key = rand.Text()
 	}
 
 	// All at once: each waits for what it needs. They end one by one, the last
@@ -168,6 +174,7 @@ func (s *store) thirdPartyChild(part, addr, url string) platform.Child {
 			"--latency-scale", decimal(*s.latencyScale),
 			"--failure-scale", decimal(*s.failureScale),
 		},
+		Env:   []string{s.faultsEnv()},
 		Ready: platform.HTTPReady(url + "/health"),
 	})
 }
@@ -182,7 +189,7 @@ func (s *store) paymentsChild() platform.Child {
 			"--provider-url", s.at.PaymentProvider,
 			"--latency-scale", decimal(*s.latencyScale),
 		},
-		Env:   append(s.telemetryEnv(telemetry.PaymentsService), "DATABASE_URL="+s.database.URL),
+		Env:   append(s.telemetryEnv(telemetry.PaymentsService), "DATABASE_URL="+s.database.URL, s.faultsEnv()),
 		Ready: platform.HTTPReady(s.at.Payments + "/healthz/ready"),
 	})
 }
@@ -197,7 +204,7 @@ func (s *store) promotionsChild() platform.Child {
 			"--demo-data=" + strconv.FormatBool(s.demoData),
 			"--latency-scale", decimal(*s.latencyScale),
 		},
-		Env:   append(s.telemetryEnv(telemetry.PromotionsService), "DATABASE_URL="+s.database.URL),
+		Env:   append(s.telemetryEnv(telemetry.PromotionsService), "DATABASE_URL="+s.database.URL, s.faultsEnv()),
 		Ready: platform.HTTPReady(s.at.Promotions + "/healthz/ready"),
 	})
 }
@@ -217,7 +224,7 @@ func (s *store) mainChild() platform.Child {
 			"--latency-scale", decimal(*s.latencyScale),
 		}, s.limits.args()...),
 		Env: append(s.telemetryEnv(telemetry.MainService),
-			"DATABASE_URL="+s.database.URL, "REDIS_URL="+s.cache.URL),
+			"DATABASE_URL="+s.database.URL, "REDIS_URL="+s.cache.URL, s.faultsEnv()),
 		Ready: platform.HTTPReady(s.at.Main + "/healthz/ready"),
 	})
 }
@@ -283,6 +290,9 @@ func (s *store) telemetryEnv(service string) []string {
 		"OTEL_BLRP_SCHEDULE_DELAY="+milliseconds(batchDelay),
 	)
 }
+
+// faultsEnv gives a service the key of this run, whatever the environment says.
+func (s *store) faultsEnv() string { return "WEBSTORE_FAULTS_KEY=" + s.key }
 
 // batchDelay is how long a service keeps spans and log records to send several
 // at once.
