@@ -40,6 +40,12 @@ type Config struct {
 	Endpoint string // URL of an OTLP receiver, such as "http://localhost:4318"; "" means none: see the package comment
 	Protocol string // "http/protobuf" or "grpc"; "" means "http/protobuf"
 
+	// Refuse is asked before each request over OTLP. What it returns is why the request
+	// fails, as if the receiver could not be reached: for who wants to see what a service
+	// and those who watch it do then. nil, and an error that is nil, let requests pass.
+	// The exporters of a configuration file do not ask.
+	Refuse func() error
+
 	Catalogs  []*metrics.Catalog // what the service records; Start refuses a wrong one, and starts closed counters at 0
 	Logs      logs.Config        // the lines on standard output; the zero value is JSON at level info
 	Exemplars exemplar.Config    // the measurements that lead to traces; the zero value keeps them, and their traces

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -308,5 +311,50 @@ func TestRealProfilesThatAreLostAreCounted(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "profiling failed") {
 		t.Errorf("the losses are logged twice:\n%s", out)
+	}
+}
+
+// Who wants to see what happens without a receiver can have requests refused, and pass.
+func TestRequestsThatAreRefusedFailAsIfNobodyWereThere(t *testing.T) {
+	for _, protocol := range []string{"http/protobuf", "grpc"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			r := newFaultyReceiver(t, protocol, none)
+			var refusing atomic.Bool
+			refusing.Store(true)
+			refused := make(chan bool, 1000)
+			kit, _ := start(t, otelkit.Config{Endpoint: r.url, Protocol: protocol, ShutdownTimeout: time.Minute, Refuse: func() error {
+				if !refusing.Load() {
+					return nil
+				}
+				refused <- true
+				return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+			}})
+			place(t.Context(), kit)
+			flushing, stop := context.WithCancel(t.Context()) // gRPC tries until it is told to stop
+			go func() {
+				for range 3 { // signals
+					<-refused
+				}
+				stop()
+			}()
+			if err := kit.ForceFlush(flushing); err == nil || r.items(otelkit.SignalTraces)+r.items(otelkit.SignalLogs)+r.items(otelkit.SignalMetrics) > 0 {
+				t.Errorf("flushing what is refused: error %v, or something arrived", err)
+			}
+			stop()
+			for _, loss := range kit.Loss() {
+				if protocol == "http/protobuf" && loss.Cause != otelkit.CauseUnavailable {
+					t.Errorf("lost is %+v, want it lost because nobody is there", loss)
+				}
+			}
+			refusing.Store(false)
+			place(t.Context(), kit)
+			if err := kit.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if r.items(otelkit.SignalTraces) == 0 || r.items(otelkit.SignalLogs) == 0 || r.items(otelkit.SignalMetrics) == 0 {
+				t.Error("not every signal arrived once requests passed")
+			}
+		})
 	}
 }

@@ -39,6 +39,7 @@ type destination struct {
 	exporter string // "otlp", "console" or "none"
 	protocol string // of OTLP
 	endpoint string // of OTLP: the URL; "" when there is none
+	refuse   func() error
 }
 
 // exports says whether there is somewhere to export to.
@@ -114,7 +115,7 @@ func signalVariable(signal, suffix string) (name, value string) {
 
 // destinationOf returns where a signal goes. The variables have been checked.
 func destinationOf(signal string, cfg Config) (destination, error) {
-	d := destination{signal: signal}
+	d := destination{signal: signal, refuse: cfg.Refuse}
 	d.exporter = cmp.Or(variable("OTEL_"+strings.ToUpper(signal)+"_EXPORTER"), "otlp")
 
 	// Of the two kinds of OTLP/HTTP the exporter chooses by the variable alone.

@@ -3,6 +3,8 @@ package otelkit
 import (
 	"context"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"time"
@@ -21,6 +23,9 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdkexemplar "go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // startTraces makes a TracerProvider in any case, so that traces have ids. The
@@ -110,9 +115,13 @@ func newSpanExporter(ctx context.Context, d destination, console io.Writer) (sdk
 		return stdouttrace.New(stdouttrace.WithWriter(console))
 	}
 	if d.protocol == "grpc" {
-		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(d.endpoint))
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(d.endpoint), otlptracegrpc.WithDialOption(d.dialOptions()...))
 	}
-	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(d.endpoint))
+	options := []otlptracehttp.Option{otlptracehttp.WithEndpointURL(d.endpoint)}
+	if d.refuse != nil {
+		options = append(options, otlptracehttp.WithProxy(d.proxy))
+	}
+	return otlptracehttp.New(ctx, options...)
 }
 
 func newMetricExporter(ctx context.Context, d destination, console io.Writer) (sdkmetric.Exporter, error) {
@@ -120,9 +129,13 @@ func newMetricExporter(ctx context.Context, d destination, console io.Writer) (s
 		return stdoutmetric.New(stdoutmetric.WithWriter(console))
 	}
 	if d.protocol == "grpc" {
-		return otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithEndpointURL(d.endpoint))
+		return otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithEndpointURL(d.endpoint), otlpmetricgrpc.WithDialOption(d.dialOptions()...))
 	}
-	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(d.endpoint))
+	options := []otlpmetrichttp.Option{otlpmetrichttp.WithEndpointURL(d.endpoint)}
+	if d.refuse != nil {
+		options = append(options, otlpmetrichttp.WithProxy(d.proxy))
+	}
+	return otlpmetrichttp.New(ctx, options...)
 }
 
 func newLogExporter(ctx context.Context, d destination, console io.Writer) (sdklog.Exporter, error) {
@@ -130,7 +143,33 @@ func newLogExporter(ctx context.Context, d destination, console io.Writer) (sdkl
 		return stdoutlog.New(stdoutlog.WithWriter(console))
 	}
 	if d.protocol == "grpc" {
-		return otlploggrpc.New(ctx, otlploggrpc.WithEndpointURL(d.endpoint))
+		return otlploggrpc.New(ctx, otlploggrpc.WithEndpointURL(d.endpoint), otlploggrpc.WithDialOption(d.dialOptions()...))
 	}
-	return otlploghttp.New(ctx, otlploghttp.WithEndpointURL(d.endpoint))
+	options := []otlploghttp.Option{otlploghttp.WithEndpointURL(d.endpoint)}
+	if d.refuse != nil {
+		options = append(options, otlploghttp.WithProxy(d.proxy))
+	}
+	return otlploghttp.New(ctx, options...)
+}
+
+// dialOptions has gRPC ask whether requests are refused, each attempt.
+func (d destination) dialOptions() []grpc.DialOption {
+	if d.refuse == nil {
+		return nil
+	}
+	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+		if err := d.refuse(); err != nil {
+			return status.Error(codes.Unavailable, err.Error())
+		}
+		return invoke(ctx, method, request, reply, conn, options...)
+	})}
+}
+
+// proxy is the exporters' own choice of a proxy, which they ask before each attempt: the
+// one place where they can be made to fail that leaves them their TLS and their retries.
+func (d destination) proxy(r *http.Request) (*url.URL, error) {
+	if err := d.refuse(); err != nil {
+		return nil, err
+	}
+	return http.ProxyFromEnvironment(r)
 }

@@ -5,10 +5,12 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/url"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,5 +211,30 @@ func TestACheckFailsWhenTheDatabaseIsGone(t *testing.T) {
 	pool.Close()
 	if err := postgres.Check(pool)(t.Context()); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestConnectionsAreMadeByTheDialerThatIsGiven(t *testing.T) {
+	var dialled atomic.Int32
+	var gone atomic.Bool
+	away := errors.New("away")
+	cfg := postgres.Config{URL: pgtest.URL(t), Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if gone.Load() {
+			return nil, away
+		}
+		dialled.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	pool, err := postgres.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if dialled.Load() == 0 {
+		t.Error("the pool connected without the dialer")
+	}
+	gone.Store(true)
+	if _, err := postgres.Open(t.Context(), cfg); !errors.Is(err, away) {
+		t.Errorf("error %v, want the dialer's", err)
 	}
 }

@@ -3,8 +3,12 @@ package redisdb_test
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"net"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,4 +224,47 @@ func TestTelemetryKeepsToTheConventions(t *testing.T) {
 	})
 	client.Get(t.Context(), "background")
 	dbclienttest.KeepsToTheConventions(t, kit)
+}
+
+func TestConnectionsAreMadeByTheDialerThatIsGiven(t *testing.T) {
+	for name, secure := range map[string]bool{"plain": false, "with TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			server, scheme := miniredis.NewMiniRedis(), "redis"
+			begin := server.Start
+			options := ""
+			if secure {
+				certified := httptest.NewUnstartedServer(nil)
+				certified.StartTLS()
+				defer certified.Close()
+				begin = func() error { return server.StartTLS(&tls.Config{Certificates: certified.TLS.Certificates}) }
+				scheme, options = "rediss", "?skip_verify=true"
+			}
+			if err := begin(); err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			var dialled atomic.Int32
+			away := errors.New("away")
+			var gone atomic.Bool
+			cfg := redisdb.Config{URL: scheme + "://" + server.Addr() + options, Timeout: time.Minute, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if gone.Load() {
+					return nil, away
+				}
+				dialled.Add(1)
+				return new(net.Dialer).DialContext(ctx, network, addr)
+			}}
+			client, err := redisdb.Open(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			if err := client.Set(t.Context(), "a", "b", 0).Err(); err != nil || dialled.Load() == 0 {
+				t.Errorf("error %v after %d connections by the dialer", err, dialled.Load())
+			}
+			gone.Store(true)
+			if _, err := redisdb.Open(t.Context(), cfg); !errors.Is(err, away) {
+				t.Errorf("error %v, want the dialer's", err)
+			}
+		})
+	}
 }

@@ -109,6 +109,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.PaymentsService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
+		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
 		Catalogs: []*metrics.Catalog{
 			telemetry.Payments, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog,
 		},

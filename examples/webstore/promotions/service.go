@@ -92,6 +92,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.PromotionsService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
+		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
 		Catalogs:  catalogs,
 	})
 	if err != nil {

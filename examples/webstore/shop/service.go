@@ -160,6 +160,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Service:   telemetry.MainService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
+		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
 		Catalogs:  []*metrics.Catalog{telemetry.Shop, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog},
 	})
 	if err != nil {
