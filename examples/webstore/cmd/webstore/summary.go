@@ -28,6 +28,9 @@ func (s *store) summary(took time.Duration) string {
 	} else {
 		row(&text, "telemetry", "off", "")
 	}
+	row(&text, "provider", s.at.PaymentProvider, "third party: what was charged is at /v1/charges")
+	row(&text, "CRM", s.at.CRM, "third party: what it knows is at /api/customer/orders")
+	row(&text, "inventory", s.at.Inventory, "third party: its stock is at /api/inventory/warehouses")
 	if s.traffic > 0 {
 		row(&text, "shoppers", s.traffic.String()+" requests per second", "--traffic off for none")
 	}

@@ -108,7 +108,8 @@ func TestUpRunsTheStoreUntilInterruptedAndKeepsItsData(t *testing.T) {
 	dir := dataDir(t)
 	for range 2 { // the second time on the data of the first
 		p, at := startUp(t, "--data-dir", dir, "--traffic", "20")
-		p.says("the store is ready (", at["main"]+"/DE/products", at["lens"], at["prometheus"]+"/api/v1/query", at["otlp-http"], at["otlp-grpc"], dir)
+		p.says("the store is ready (", at["main"]+"/DE/products", at["lens"], at["prometheus"]+"/api/v1/query", at["otlp-http"], at["otlp-grpc"],
+			at["payment-provider"], at["crm"], at["inventory"], dir)
 		if products := get(t, at["main"]+"/DE/products"); !strings.Contains(products, `"id"`) {
 			t.Errorf("the products are %s", products)
 		}
