@@ -36,7 +36,7 @@ func (s *shop) saveDemoData(ctx context.Context) error {
 
 // deliveryInterval is the time between two deliveries of the warehouse, in a
 // demo that is never to be sold out for long.
-const deliveryInterval = 10 * time.Second
+const deliveryInterval = 2 * time.Second
 
 // deliver replenishes the stock until ctx is done.
 func (s *shop) deliver(ctx context.Context) {

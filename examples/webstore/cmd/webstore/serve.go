@@ -49,6 +49,7 @@ func prepareMain(f *flags) func(context.Context, io.Writer, io.Writer) error {
 		cfg.ReconcileAfter, cfg.CancelAfter = *reconcileAfter, *cancelAfter
 		cfg.OutboxInterval, cfg.OutboxMaxPause = *outboxInterval, *outboxMaxPause
 		cfg.Faults = faults.NewBoard(faults.Main, *key)
+		limitMemory()
 		return shop.Run(ctx, cfg)
 	}
 }
@@ -68,6 +69,7 @@ func preparePayments(f *flags) func(context.Context, io.Writer, io.Writer) error
 		}
 		cfg.LatencyScale = *latency
 		cfg.Faults = faults.NewBoard(faults.Payments, *key)
+		limitMemory()
 		return payments.Run(ctx, cfg)
 	}
 }
@@ -87,6 +89,7 @@ func preparePromotions(f *flags) func(context.Context, io.Writer, io.Writer) err
 		}
 		cfg.LatencyScale = *latency
 		cfg.Faults = faults.NewBoard(faults.Promotions, *key)
+		limitMemory()
 		return promotions.Run(ctx, cfg)
 	}
 }
