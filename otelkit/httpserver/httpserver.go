@@ -31,6 +31,7 @@
 package httpserver
 
 import (
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -224,7 +225,14 @@ func (s *server) finish(o *observation) {
 // setServerTiming tells the trace in the form that OpenTelemetry's browser
 // instrumentation reads.
 func setServerTiming(h http.Header, span trace.SpanContext) {
-	if span.IsValid() {
-		h.Add("Server-Timing", fmt.Sprintf(`traceparent;desc="00-%s-%s-%s"`, span.TraceID(), span.SpanID(), span.TraceFlags()))
+	if !span.IsValid() {
+		return
 	}
+	const begin, end = `traceparent;desc="00-`, `"`
+	traceID, spanID, flags := span.TraceID(), span.SpanID(), [1]byte{byte(span.TraceFlags())}
+	value := make([]byte, 0, len(begin)+len("0123456789abcdef0123456789abcdef-0123456789abcdef-01")+len(end))
+	value = hex.AppendEncode(append(value, begin...), traceID[:])
+	value = hex.AppendEncode(append(value, '-'), spanID[:])
+	value = hex.AppendEncode(append(value, '-'), flags[:])
+	h.Add("Server-Timing", string(append(value, end...)))
 }
