@@ -102,11 +102,13 @@ func TestBadRequests(t *testing.T) {
 		"another's currency":     {edit("USD", "EUR"), 422, "invalid_order"},
 		"no currency":            {edit("USD", ""), 422, "invalid_order"},
 		"a number as a customer": {edit(`"user-1"`, "1"), 400, "malformed_body"},
-		"unknown field":          {edit("{", `{"discount": 1,`), 400, "malformed_body"},
-		"an array":               {"[]", 400, "malformed_body"},
-		"two values":             {good + good, 400, "malformed_body"},
-		"empty":                  {"", 400, "malformed_body"},
-		"too large":              {`{"currency": "` + strings.Repeat("x", 1<<20) + `"}`, 413, "body_too_large"},
+		// The original read UserId where user_id was sent, and knew nobody.
+		"other names":   {edit("user_id", "UserId"), 400, "malformed_body"},
+		"unknown field": {edit("{", `{"discount": 1,`), 400, "malformed_body"},
+		"an array":      {"[]", 400, "malformed_body"},
+		"two values":    {good + good, 400, "malformed_body"},
+		"empty":         {"", 400, "malformed_body"},
+		"too large":     {`{"currency": "` + strings.Repeat("x", 1<<20) + `"}`, 413, "body_too_large"},
 	} {
 		for _, path := range []string{"check", "validate-coupon", "redemptions"} {
 			a := f.do("POST", "/api/promotions/"+path, c.body, "Idempotency-Key", "k")

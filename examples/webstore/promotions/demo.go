@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// renewalInterval is the time between two looks at the coupons of a demo, which is
+// usualRenewalInterval is the time between two looks at the coupons of a demo, which is
 // never to run out of them for long.
-const renewalInterval = 10 * time.Second
+const usualRenewalInterval = 10 * time.Second
 
 // renew gives coupons that run low further uses, every so often, until ctx is done.
 func (p *promotions) renew(ctx context.Context, interval time.Duration) {

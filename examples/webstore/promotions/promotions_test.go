@@ -218,6 +218,15 @@ func TestACouponTakesItsPlace(t *testing.T) {
 	f.audit()
 }
 
+func TestACouponTakesNoMoreThanTheOrderCosts(t *testing.T) {
+	fifty := Coupon{Code: "FIFTY", Type: Fixed, Value: 5000}
+	for amount, want := range map[int64]int64{1: 1, 4999: 4999, 5000: 5000, 5001: 5000} {
+		if d := fifty.discount(Order{Market: telemetry.UnitedStates, Amount: amount, Currency: "USD"}); d.Amount != want {
+			t.Errorf("50 dollars off %d cents are %d, want %d", amount, d.Amount, want)
+		}
+	}
+}
+
 func TestTheCouponsAreThoseOfTheOriginal(t *testing.T) {
 	f := start(t)
 	list := f.do("GET", "/api/promotions/coupons", "")

@@ -18,13 +18,14 @@
 //	GET  /api/promotions/coupons                    the coupons, and how often each may be used yet
 //	POST /api/promotions/redemptions                take a discount; needs an Idempotency-Key
 //	POST /api/promotions/redemptions/{key}/release  give it back
-//	GET  /healthz/live, /healthz/startup, /healthz/ready
+//	GET  /healthz, /healthz/live, /healthz/startup, /healthz/ready
 //
 // Amounts are in minor units of the order's currency, and so are discounts, rounded
 // down. The amounts of the rules are in US dollars, converted by package money.
 package promotions
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -65,6 +66,8 @@ type Config struct {
 	Version      string            // service.version
 	Faults       *faults.Board     // that can be started; nil means none
 	Ready        func(addr string) // called once it takes connections; may be nil
+
+	renewalInterval time.Duration // 0 means usualRenewalInterval; tests have less time
 }
 
 // telemetryKit is what the service needs of a *otelkit.Kit.
@@ -124,7 +127,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer background.Wait()
 	background.Go(func() { p.check(ctx) })
 	if cfg.DemoData {
-		background.Go(func() { p.renew(ctx, renewalInterval) })
+		background.Go(func() { p.renew(ctx, cmp.Or(cfg.renewalInterval, usualRenewalInterval)) })
 	}
 	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: faults.NewControl(cfg.Faults, nil).Wrap(p.handler(kit)), Log: kit.Logger(), Ready: cfg.Ready})
 }
