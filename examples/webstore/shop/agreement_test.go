@@ -17,12 +17,13 @@ func hasty(cfg *Config) {
 // settle has the service do what was left behind, until nothing is.
 func (f *fixture) settle() {
 	f.t.Helper()
+	ctx := f.kit.Context(f.t.Context())
 	for {
-		if _, err := f.shop.reconcileSome(f.t.Context()); err != nil {
+		if _, err := f.shop.reconcileSome(ctx); err != nil {
 			f.t.Fatal(err)
 		}
 		for _, kinds := range queues {
-			if _, err := f.shop.deliverSome(f.t.Context(), kinds); err != nil {
+			if _, err := f.shop.deliverSome(ctx, kinds); err != nil {
 				f.t.Fatal(err)
 			}
 		}
@@ -225,6 +226,7 @@ var revivals = map[string]func(*fixture, checkout){
 // connections die. Between two calls there is one transaction, which is whole or not
 // there; so these are all the places where a checkout can be cut off.
 func TestWhereverACheckoutIsCutOffEverythingAgreesInTheEnd(t *testing.T) {
+	t.Parallel()
 	for name, course := range courses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package shop
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -110,7 +111,10 @@ func lost(f *fake, _ http.ResponseWriter, r *http.Request) {
 }
 
 // hanging heeds nothing and never answers.
-func hanging(_ *fake, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+func hanging(_ *fake, _ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // only then the server sees its client go
+	<-r.Context().Done()
+}
 
 // refusing answers with a problem.
 func refusing(status int, name string) trouble {
