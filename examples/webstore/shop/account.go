@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
@@ -136,7 +135,7 @@ func (s *shop) authenticate(r *http.Request) (User, error) {
 		return User{}, Unauthenticated
 	}
 	s.countAuth(r.Context(), telemetry.AuthToken, v.outcome)
-	trace.SpanFromContext(r.Context()).SetAttributes(attribute.Int64("user.id", v.user.ID))
+	trace.SpanFromContext(r.Context()).SetAttributes(userID(v.user.ID))
 	return v.user, nil
 }
 

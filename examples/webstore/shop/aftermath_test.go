@@ -82,11 +82,14 @@ func TestACouponThatDoesNotHoldCancelsTheOrderAndGivesTheCartBack(t *testing.T) 
 		problem string
 		outcome telemetry.CheckoutOutcome
 	}{
-		"unknown":   {"NONE", nil, http.StatusNotFound, "unknown_coupon", telemetry.CheckoutCouponRefused},
-		"used up":   {"LAST", refusing(http.StatusConflict, "coupon_used_up"), http.StatusConflict, "coupon_used_up", telemetry.CheckoutCouponRefused},
-		"too small": {"SAVE20", refusing(http.StatusUnprocessableEntity, "below_minimum"), http.StatusUnprocessableEntity, "below_minimum", telemetry.CheckoutCouponRefused},
-		"away":      {"SAVE20", failing(http.StatusInternalServerError), http.StatusServiceUnavailable, "promotions_unavailable", telemetry.CheckoutUnavailable},
-		"unread":    {"SAVE20", func(_ *fake, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `[]`) }, http.StatusServiceUnavailable, "promotions_unavailable", telemetry.CheckoutUnavailable},
+		"unknown": {"NONE", nil, http.StatusNotFound, "unknown_coupon", telemetry.CheckoutCouponRefused},
+		"used up": {"LAST", refusing(http.StatusConflict, "coupon_used_up"), http.StatusConflict, "coupon_used_up", telemetry.CheckoutCouponRefused},
+		"too small": {"SAVE20", func(_ *fake, w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprint(w, `{"type": "urn:webstore:problem:below_minimum", "min_amount": 200000, "currency": "EUR"}`)
+		}, http.StatusUnprocessableEntity, "below_minimum", telemetry.CheckoutCouponRefused},
+		"away":   {"SAVE20", failing(http.StatusInternalServerError), http.StatusServiceUnavailable, "promotions_unavailable", telemetry.CheckoutUnavailable},
+		"unread": {"SAVE20", func(_ *fake, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `[]`) }, http.StatusServiceUnavailable, "promotions_unavailable", telemetry.CheckoutUnavailable},
 		"greedy": {"SAVE20", func(_ *fake, w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"discount": 99900, "currency": "EUR"}`)
 		}, http.StatusServiceUnavailable, "promotions_unavailable", telemetry.CheckoutUnavailable},
@@ -98,11 +101,14 @@ func TestACouponThatDoesNotHoldCancelsTheOrderAndGivesTheCartBack(t *testing.T) 
 			if test.trouble != nil {
 				f.promotions.always(test.trouble)
 			}
-			for range 2 { // the second answers from the order
+			for tries := range 2 { // the second answers from the order
 				status, answer := f.payWith(test.coupon, alice, "k1")
 				want(t, status, answer, test.status, test.problem)
 				if answer["order_id"] == nil {
 					t.Errorf("answer %v does not say of which order", answer)
+				}
+				if name == "too small" && tries == 0 && fmt.Sprint(answer["min_amount"]) != "map[amount:200000 currency:EUR]" {
+					t.Errorf("answer %v does not say how much is wanted", answer)
 				}
 			}
 			if orders := f.orders(alice); len(orders) != 1 || orders[0]["status"] != "cancelled" {
@@ -385,6 +391,25 @@ func TestTheCRMIsGivenUpAfterADayAndNobodyElse(t *testing.T) {
 	if order := f.orders(alice)[0]; order["refunded"] != true {
 		t.Errorf("order %v, want it refunded", order)
 	}
+}
+
+func TestTheCRMHearsOfAccountsAndNotTwiceOfWhatItCannotTake(t *testing.T) {
+	t.Parallel()
+	f := start(t, hasty)
+	register := func(name string) (id string) {
+		status, answer := f.do("POST", "/auth/register", "", fmt.Sprintf(`{"username": %q, "password": "correct horse"}`, name))
+		want(t, status, answer, http.StatusCreated, "")
+		return fmt.Sprint(answer["user_id"])
+	}
+	ada := register("ada")
+	f.settle()
+	if got := fmt.Sprint(f.crm.known); got != "["+ada+"]" {
+		t.Errorf("the CRM knows %s, want customer %s", got, ada)
+	}
+	register("grace")
+	f.crm.next(refusing(http.StatusBadRequest, "bad_request"))
+	f.settle()
+	f.kit.Total(telemetry.OutboxDeliveries, attribute.String("webstore.outbox.outcome", "rejected")).Is(1)
 }
 
 func TestACRMThatHangsKeepsNoRefundWaiting(t *testing.T) {

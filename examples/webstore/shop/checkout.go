@@ -16,6 +16,7 @@ import (
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/latency"
+	"github.com/otelkit/kit/examples/webstore/money"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -104,6 +105,7 @@ func (s *shop) checkout(ctx context.Context, c checkout) (Order, error) {
 	ctx, span := s.tracer.Start(ctx, "checkout", trace.WithAttributes(
 		attribute.String("webstore.market", string(c.market)),
 		attribute.String("webstore.payment.method", string(c.method)),
+		userID(c.user),
 	))
 	defer span.End()
 	order, outcome, err := s.order(ctx, c)
@@ -255,7 +257,11 @@ func (s *shop) refuse(ctx context.Context, order Order, why error) (Order, telem
 	}
 	s.became(ctx, refused)
 	s.log.InfoContext(ctx, "Order cancelled with its coupon", "order_id", order.ID, "coupon", order.Coupon, "error", why.Error())
-	return refused, outcome, problemOf(refused)
+	problem := about(cancelled[reason], order.ID)
+	if reason == cancelledBelowMinimum {
+		problem.More["min_amount"] = money.Price(order.Market, no.minAmount)
+	}
+	return refused, outcome, problem
 }
 
 // payFor pays for an order that is pending.

@@ -126,10 +126,10 @@ type reply struct {
 	body   []byte
 }
 
-// into reads a reply that is a success.
+// into reads a reply that is a success. One that says no is a *refusal.
 func (r reply) into(v any) error {
-	if r.status >= http.StatusBadRequest {
-		return &refusal{r.status, r.problem()}
+	if err := r.refusal(); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(r.body, v); err != nil {
 		return fmt.Errorf("the answer is not the JSON that was agreed: %w", err)
@@ -137,27 +137,31 @@ func (r reply) into(v any) error {
 	return nil
 }
 
-// problem is the name of the problem that a service of ours answers with, or the
-// code of a third party.
-func (r reply) problem() string {
+// refusal is an answer that says no.
+type refusal struct {
+	status    int
+	name      string // of the problem that a service of ours answers with, or the code of a third party
+	minAmount int64  // that an order has to have for a coupon, if that is why
+}
+
+// refusal returns the answer as a *refusal if it is one, else nil.
+func (r reply) refusal() error {
+	if r.status < http.StatusBadRequest {
+		return nil
+	}
 	var body struct {
-		Type string `json:"type"`
-		Code string `json:"code"`
+		Type      string `json:"type"`
+		Code      string `json:"code"`
+		MinAmount int64  `json:"min_amount"`
 	}
 	_ = json.Unmarshal(r.body, &body) // one that is not JSON has no name
 	if body.Type != "" {
-		return body.Type[strings.LastIndexByte(body.Type, ':')+1:]
+		body.Code = body.Type[strings.LastIndexByte(body.Type, ':')+1:]
 	}
-	return body.Code
+	return &refusal{r.status, body.Code, body.MinAmount}
 }
 
-// refusal is an answer that says no.
-type refusal struct {
-	status int
-	name   string
-}
-
-func (e *refusal) Error() string { return fmt.Sprintf("it refused with %d %s", e.status, e.name) }
+func (e *refusal) Error() string { return fmt.Sprintf("it answered %d %s", e.status, e.name) }
 
 // refused reports whether err is the refusal of that name.
 func refused(err error, name string) bool {
@@ -247,7 +251,7 @@ func (o *operation) try(ctx context.Context, key string, body []byte) (reply, er
 	case answer.status == http.StatusTooManyRequests:
 		return reply{}, &failure{telemetry.CallFailed, errThrottled}
 	case answer.status >= http.StatusInternalServerError:
-		return reply{}, &failure{telemetry.CallFailed, fmt.Errorf("it answered %d %s", answer.status, answer.problem())}
+		return reply{}, &failure{telemetry.CallFailed, answer.refusal()}
 	}
 	return answer, nil
 }
@@ -265,8 +269,8 @@ func (o *operation) succeed(ctx context.Context, key string, body []byte) error 
 	if err != nil {
 		return err
 	}
-	if answer.status >= http.StatusBadRequest {
-		return fmt.Errorf("%s %s of %s: %w", o.method, o.template, o.client.target, &refusal{answer.status, answer.problem()})
+	if err := answer.refusal(); err != nil {
+		return fmt.Errorf("%s %s of %s: %w", o.method, o.template, o.client.target, err)
 	}
 	return nil
 }

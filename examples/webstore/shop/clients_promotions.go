@@ -31,10 +31,9 @@ func newPromotionsClient(address string, rests rests, kit telemetryKit) (*promot
 
 // offer is how much less an order costs, and by which promotion or coupon.
 type offer struct {
-	Discount  int64  `json:"discount"`
-	Currency  string `json:"currency"`
-	Code      string `json:"promotion_code"`
-	MinAmount int64  `json:"min_amount"` // of a coupon that wants more
+	Discount int64  `json:"discount"`
+	Currency string `json:"currency"`
+	Code     string `json:"promotion_code"`
 }
 
 // redeem takes the discount of an order, with a use of its coupon if it has one,

@@ -71,6 +71,12 @@ func crmOrder(o Order, status Status) message {
 	return message{Kind: telemetry.OutboxCRMOrder, Key: o.ID, Payload: string(payload)}
 }
 
+// crmUpdate tells the CRM that there is a customer.
+func crmUpdate(user int64) message {
+	id := strconv.FormatInt(user, 10)
+	return message{Kind: telemetry.OutboxCRMUpdate, Key: id, Payload: fmt.Sprintf(`{"customer_id": %q}`, id)}
+}
+
 // ending is who has to be told that a paid order has ended. Each line that was asked
 // for is either reserved, and the order says so, or released: whether an attempt was
 // heeded whose answer is missing, nobody needs to know.
@@ -203,6 +209,8 @@ func (s *shop) deliverOne(ctx context.Context, m message) delivery {
 	switch {
 	case err == nil:
 		d.refund = refund
+	case m.crm() && refused(err, "bad_request"):
+		outcome = telemetry.DeliveryRejected
 	case m.crm() && m.age > crmPatience:
 		outcome = telemetry.DeliveryGivenUp
 	default:
@@ -213,8 +221,8 @@ func (s *shop) deliverOne(ctx context.Context, m message) delivery {
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 		level := slog.LevelInfo
-		if outcome == telemetry.DeliveryGivenUp {
-			level = slog.LevelError
+		if d.done {
+			level = slog.LevelError // nobody will be told
 		}
 		log.Log(ctx, level, "outbox message "+string(outcome), "error", err.Error())
 	}
@@ -278,11 +286,12 @@ func linkTo(traceparent string) []trace.Link {
 	return []trace.Link{{SpanContext: span}}
 }
 
-// observeOutbox tells how many messages wait, and how long the oldest has.
+// observeMessages tells how many messages wait.
 func (s *shop) observeMessages(ctx context.Context, observe func(float64, telemetry.OutboxAttrs)) error {
 	return s.observeBacklogs(ctx, func(b backlog) { observe(b.messages, telemetry.OutboxAttrs{Kind: b.kind}) })
 }
 
+// observeLag tells how long the oldest has waited.
 func (s *shop) observeLag(ctx context.Context, observe func(float64, telemetry.OutboxAttrs)) error {
 	return s.observeBacklogs(ctx, func(b backlog) { observe(b.oldest, telemetry.OutboxAttrs{Kind: b.kind}) })
 }

@@ -50,6 +50,9 @@ func (s *store) register(ctx context.Context, name, passwordHash string, session
 		if err != nil {
 			return err
 		}
+		if err := enqueue(ctx, tx, crmUpdate(user.ID)); err != nil {
+			return err
+		}
 		return insertSession(ctx, tx, user.ID, session)
 	})
 	return user, err

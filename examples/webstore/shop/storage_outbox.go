@@ -9,6 +9,12 @@ import (
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
+// enqueue writes a message in the transaction that makes it necessary.
+func enqueue(ctx context.Context, tx pgx.Tx, m message) error {
+	_, err := tx.Exec(ctx, `INSERT INTO outbox (kind, key, payload, traceparent) VALUES ($1, $2, $3, $4)`, m.Kind, m.Key, m.Payload, traceparent(ctx))
+	return err
+}
+
 // claim gives some of the messages that are due, of these kinds, to the caller, until
 // the lease is over.
 func (s *store) claim(ctx context.Context, kinds []telemetry.OutboxKind, limit int, lease time.Duration) ([]message, error) {

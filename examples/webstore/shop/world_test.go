@@ -377,14 +377,20 @@ type fakeCRM struct {
 	fake
 	orders map[string]string // status, by id
 	twice  []string          // ids of which it was told different things
+	known  []string          // customers
 }
 
 func (c *fakeCRM) serve(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		Order  string `json:"order_id"`
-		Status string
+		Customer string `json:"customer_id"`
+		Order    string `json:"order_id"`
+		Status   string
 	}
 	_ = json.NewDecoder(r.Body).Decode(&body)
+	if r.URL.Path == "/api/customer/update" {
+		c.known = append(c.known, body.Customer)
+		return
+	}
 	if before, ok := c.orders[body.Order]; ok && before != body.Status {
 		c.twice = append(c.twice, body.Order)
 	}
