@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,18 +21,18 @@ import (
 type cachePatience struct {
 	connection time.Duration // for one, and for each of its answers, at most; 0 means redisdb's own
 	wait       time.Duration // that a request waits for Redis at most, for all that it asks together
-	rest       time.Duration // that nobody asks Redis after it has failed
+	rest       time.Duration // that nobody asks the cache after Redis has failed, at most
 }
 
 var usualCachePatience = cachePatience{wait: 40 * time.Millisecond, rest: time.Second}
 
 // cache keeps in Redis what PostgreSQL need not be asked for each time.
 //
-// It is never needed. A request waits for Redis for 40 ms, whatever all it asks:
-// its session, the limits of its user, what is sold. When Redis fails or is
-// slower, for a second nobody asks: PostgreSQL answers, and limits are counted
-// here. That Redis is away is logged once, and once that it is back. It is safe
-// for concurrent use.
+// It is never needed. A request waits for Redis for 40 ms at most, whatever all it
+// asks: its session, its limits, what is sold. When Redis fails or is slower,
+// for a while, up to a second, nobody asks the cache: PostgreSQL answers. That
+// Redis is away is logged once, and once that it is back. It is safe for
+// concurrent use.
 type cache struct {
 	log *slog.Logger
 	off bool // there is no Redis
@@ -43,6 +44,7 @@ type cache struct {
 
 	mu      sync.Mutex
 	restsTo time.Time // when Redis is asked again
+	slow    int       // how often in a row it was slow, up to 3
 	away    bool
 }
 
@@ -161,7 +163,12 @@ func (c *cache) ask(ctx context.Context, do func(context.Context, *redis.Client)
 	if budgetOf(ctx) == nil {
 		ctx = c.budgeted(ctx)
 	}
-	return do(ctx, client)
+	err := do(ctx, client)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return err // the request was given up, which says nothing about Redis
+	}
+	c.note(ctx, err)
+	return err
 }
 
 // budget is what is left of the time, in nanoseconds, that a request waits for
@@ -189,29 +196,17 @@ func (c *cache) await(ctx context.Context, call func(context.Context) error) err
 	if b == nil {
 		return call(ctx)
 	}
-	if c.rests() {
-		return errResting
-	}
 	begin, left := time.Now(), time.Duration(b.left.Load())
 	if left <= 0 {
-		c.note(ctx, errSlow)
-		return errResting
+		return errSlow
 	}
-	bounded := ctx
 	if deadline, ok := ctx.Deadline(); !ok || deadline.After(begin.Add(left)) {
 		var cancel context.CancelFunc
-		bounded, cancel = context.WithTimeout(ctx, left)
+		ctx, cancel = context.WithTimeout(ctx, left)
 		defer cancel()
 	}
-	err := call(bounded)
+	err := call(ctx)
 	b.left.Add(-int64(time.Since(begin)))
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled): // the request was given up, which says nothing about Redis
-	case errors.Is(err, redis.Nil), redis.HasErrorPrefix(err, "NOSCRIPT"): // it has answered
-		c.note(ctx, nil)
-	default:
-		c.note(ctx, err)
-	}
 	return err
 }
 
@@ -236,7 +231,7 @@ func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 			return next(ctx, cmds)
 		}
 		err := h.cache.await(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
-		if errors.Is(err, errResting) {
+		if errors.Is(err, errSlow) {
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
 			}
@@ -262,20 +257,38 @@ func (c *cache) rests() bool {
 	return time.Now().Before(c.restsTo)
 }
 
-// note keeps in mind how Redis is, and logs when that has changed.
+// note keeps in mind how Redis is, and logs when that has changed. A Redis that
+// cannot be reached rests for as long as can be; one that was slow, first for
+// an eighth of that and then for twice as long each time, and is away when that
+// is all: on a machine that is busy anything is slow now and then.
 func (c *cache) note(ctx context.Context, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil {
-		c.restsTo = time.Now().Add(c.rest)
+	away := false
+	if err == nil {
+		c.slow = 0
+	} else {
+		rest := c.rest
+		if isSlow(err) {
+			rest = min(rest, rest/8<<c.slow)
+			c.slow = min(c.slow+1, 3)
+		}
+		away = c.away || rest == c.rest
+		c.restsTo = time.Now().Add(rest)
 	}
-	if c.away == (err != nil) {
+	if c.away == away {
 		return
 	}
-	c.away = err != nil
+	c.away = away
 	if c.away {
 		c.log.WarnContext(ctx, "redis is away: PostgreSQL answers what it would", "error", err.Error())
 		return
 	}
 	c.log.InfoContext(ctx, "redis is back")
+}
+
+// isSlow reports whether an error is that an answer did not come in time.
+func isSlow(err error) bool {
+	var failure net.Error
+	return errors.Is(err, errSlow) || errors.As(err, &failure) && failure.Timeout()
 }

@@ -100,65 +100,73 @@ func TestARedisThatHangsHoldsUpOneRequestOnly(t *testing.T) {
 	}
 }
 
-func TestARequestHasPatienceOnceForAllThatItAsksOfRedis(t *testing.T) {
+func TestARequestWaitsForAllThatItAsksOfRedisTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cache{log: slog.New(slog.DiscardHandler), cachePatience: usualCachePatience}
+		c := &cache{cachePatience: usualCachePatience}
 		begin := time.Now()
-		takes := func(d time.Duration) func(context.Context) error {
-			return func(ctx context.Context) error {
+		request := c.budgeted(t.Context())
+		var outcomes []error
+		for range 5 {
+			outcomes = append(outcomes, c.await(request, func(ctx context.Context) error {
 				select {
-				case <-time.After(d):
+				case <-time.After(15 * time.Millisecond):
 					return nil
 				case <-ctx.Done():
 					return ctx.Err()
 				}
-			}
+			}))
 		}
-		request := c.budgeted(t.Context())
-		var outcomes []error
-		for range 5 {
-			outcomes = append(outcomes, c.await(request, takes(15*time.Millisecond)))
-		}
-		want := []error{nil, nil, context.DeadlineExceeded, errResting, errResting}
+		want := []error{nil, nil, context.DeadlineExceeded, errSlow, errSlow}
 		if !slices.Equal(outcomes, want) {
 			t.Errorf("five calls of 15 ms ended with %v, want %v", outcomes, want)
 		}
 		if took := time.Since(begin); took != 40*time.Millisecond {
 			t.Errorf("the request waited for %v, want 40 ms", took)
 		}
-		another := c.budgeted(t.Context())
-		if err := c.await(another, takes(0)); err != errResting {
-			t.Errorf("another request, meanwhile: %v, want %v", err, errResting)
+	})
+}
+
+func TestASlowRedisRestsLongerEachTimeUntilItIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines strings.Builder
+		c := &cache{log: slog.New(slog.NewTextHandler(&lines, nil)), cachePatience: usualCachePatience}
+		c.note(t.Context(), errSlow)
+		c.note(t.Context(), nil) // so that the next is the first in a row again
+		for _, rest := range []time.Duration{125 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, time.Second} {
+			if lines.String() != "" && rest < time.Second {
+				t.Errorf("it is told too soon: %s", &lines)
+			}
+			c.note(t.Context(), context.DeadlineExceeded)
+			time.Sleep(rest - 1)
+			if !c.rests() {
+				t.Errorf("it does not rest for %v", rest)
+			}
+			time.Sleep(1)
+			if c.rests() {
+				t.Errorf("it rests for more than %v", rest)
+			}
 		}
-		time.Sleep(time.Second)
-		if err := c.await(another, takes(0)); err != nil {
-			t.Errorf("after a second: %v, want that Redis is asked again", err)
+		c.note(t.Context(), nil)
+		if away, back := strings.Count(lines.String(), "redis is away"), strings.Count(lines.String(), "redis is back"); away != 1 || back != 1 {
+			t.Errorf("want a line when it is away and one when it is back:\n%s", &lines)
+		}
+		c.note(t.Context(), errors.New("connection refused"))
+		time.Sleep(time.Second - 1)
+		if !c.rests() || strings.Count(lines.String(), "redis is away") != 2 {
+			t.Errorf("one that cannot be reached does not rest for a second at once:\n%s", &lines)
 		}
 	})
 }
 
 func TestARequestThatIsGivenUpSaysNothingOfRedis(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &cache{log: slog.New(slog.DiscardHandler), cachePatience: usualCachePatience}
-		ctx, cancel := context.WithCancel(c.budgeted(t.Context()))
-		time.AfterFunc(time.Millisecond, cancel)
-		err := c.await(ctx, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
-		if !errors.Is(err, context.Canceled) || c.rests() {
-			t.Errorf("%v, and Redis rests: %v", err, c.rests())
-		}
-		for _, answer := range []error{goredis.Nil, errNoScript{}} {
-			if err := c.await(c.budgeted(t.Context()), func(context.Context) error { return answer }); err != answer || c.rests() {
-				t.Errorf("%v, and Redis rests: %v", err, c.rests())
-			}
-		}
-	})
+	redis := miniredis.RunT(t)
+	f := start(t, withRedis(redis))
+	ctx, cancel := context.WithCancel(t.Context())
+	err := f.shop.cache.ask(ctx, func(context.Context, *goredis.Client) error { cancel(); return ctx.Err() })
+	if !errors.Is(err, context.Canceled) || f.shop.cache.rests() {
+		t.Errorf("%v, and Redis rests: %v", err, f.shop.cache.rests())
+	}
 }
-
-// errNoScript is Redis' answer to a script that it does not know.
-type errNoScript struct{}
-
-func (errNoScript) Error() string { return "NOSCRIPT No matching script. Please use EVAL." }
-func (errNoScript) RedisError()   {}
 
 func TestARedisThatComesLaterIsUsed(t *testing.T) {
 	redis := miniredis.NewMiniRedis()

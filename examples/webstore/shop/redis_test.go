@@ -35,7 +35,7 @@ func redisBackends(t *testing.T, test func(t *testing.T, url string, kill func()
 
 // redisServer returns the path of the program, "" if there is none and none is
 // required.
-func redisServer(t *testing.T) string {
+func redisServer(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil && os.Getenv("OTELKIT_REQUIRE_REDIS") != "" {
@@ -45,7 +45,7 @@ func redisServer(t *testing.T) string {
 }
 
 // startRedis starts a redis-server on a socket, for as long as the test runs.
-func startRedis(t *testing.T, path string) (url string, p *child.Process) {
+func startRedis(t testing.TB, path string) (url string, p *child.Process) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "shop") // not t.TempDir: a socket's path has to be short
 	if err != nil {
