@@ -33,6 +33,13 @@ func TestWrongUsageIsOneLineAndStatus2(t *testing.T) {
 		"no shoppers":        {"", "traffic --users 0", "needs --users and --rate above 0"},
 		"no database":        {"", "serve payments", "serve payments needs --database-url or DATABASE_URL"},
 		"no Redis":           {"DATABASE_URL=postgres:///webstore", "serve main", "serve main needs --redis-url or REDIS_URL"},
+		"no fault command":   {"", "fault", "fault what? There are list, start, stop, status"},
+		"no fault":           {"", "fault start", "fault start needs a NAME; see webstore help fault start"},
+		"two faults":         {"", "fault stop panics log-flood", `fault stop takes no argument "log-flood"`},
+		"unknown fault":      {"", "fault start earthquake", `there is no fault "earthquake"; see webstore fault list`},
+		"misspelt fault":     {"", "fault start provider-failling --for 1m", `did you mean "provider-failing"?`},
+		"fault for no time":  {"", "fault start panics --for 0s", "--for has to be more than 0s"},
+		"fault of no store":  {"", "fault status --url main", "--url main is no URL of the shop, such as http://127.0.0.1:8000"},
 		"unknown help":       {"", "help trafic", `did you mean "traffic"?`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +91,8 @@ func TestHelpKnowsEveryCommandAndItsFlags(t *testing.T) {
 		"up --help":     "--ephemeral",
 		"up -h":         "(127.0.0.1:8000)",
 		"help serve":    "webstore serve payments: run the service",
+		"help fault":    "webstore fault stop: end a fault",
+		"fault list":    "share of charges, 0.01 to 1 (1)",
 		"serve main -h": "--database-url by DATABASE_URL",
 		"--version":     "webstore ",
 		"version":       "webstore ",
