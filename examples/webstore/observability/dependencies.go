@@ -3,6 +3,7 @@ package observability
 import (
 	dashboards "github.com/otelkit/kit/dashboards-as-code"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/otelkit"
 	"github.com/otelkit/kit/otelkit/ratelimit"
 	"github.com/otelkit/kit/otelkit/resilience"
 	"github.com/otelkit/kit/query"
@@ -90,6 +91,11 @@ func faultsRow() dashboards.Row {
 				query.Rate(telemetry.ReleaseRequests).Where(query.Equal("webstore.release.outcome", telemetry.ReleaseFailed)),
 				query.Rate(telemetry.ReleaseRequests),
 			).By("webstore.release")}},
+		},
+		{
+			Title:       "Telemetry that was lost",
+			Description: "Spans, log records and data points per second that did not reach the back end, by service and signal. What was lost while it was away is told when it is back.",
+			Queries:     []dashboards.Query{{Expr: query.Rate(otelkit.Lost).By("service.name", "otelkit.telemetry.signal")}},
 		},
 	}}
 }

@@ -18,6 +18,9 @@ const (
 	AlertsDir     = "alerts/generated"
 	RunbooksDir   = "docs/runbooks"
 
+	// FaultsFile is the reference of what can be broken on purpose.
+	FaultsFile = "docs/reference/faults.md"
+
 	// RulesFile holds the rules that Prometheus and lens evaluate.
 	RulesFile = AlertsDir + "/webstore-rules.yaml"
 )

@@ -59,7 +59,11 @@ func generate(root string, check bool, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	differences, err := compare(root, append(files, thirdParties()))
+	faultsPage, err := observability.FaultsPage()
+	if err != nil {
+		return err
+	}
+	differences, err := compare(root, append(files, thirdParties(), faultsPage))
 	if err != nil {
 		return err
 	}
