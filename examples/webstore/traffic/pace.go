@@ -35,7 +35,7 @@ func (p *pace) run(ctx context.Context, unsent func(int)) {
 		case <-timer.C:
 		case <-ctx.Done():
 		}
-		if ctx.Err() != nil { // also when both are true: nobody waits for turns any more
+		if ctx.Err() != nil {
 			return
 		}
 		now := time.Now()
@@ -49,7 +49,7 @@ func (p *pace) run(ctx context.Context, unsent func(int)) {
 				lost++
 			}
 		}
-		if lost > 0 {
+		if lost > 0 && ctx.Err() == nil { // at the end, who waited for turns has gone
 			unsent(lost)
 		}
 		timer.Reset(p.tick(now.Sub(begin)))

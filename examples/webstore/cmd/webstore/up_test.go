@@ -215,8 +215,7 @@ func TestTelemetryGoesToLensWhateverTheEnvironmentIsSetTo(t *testing.T) {
 
 func TestTrafficReportsWhatItDid(t *testing.T) {
 	_, at := startUp(t, "--ephemeral", "--traffic", "off", "--latency-scale", "0")
-	args := []string{"traffic", "--url", at["main"], "--users", "20", "--rate", "100", "--duration", "2s"}
-	p := command(t, nil, args...).start()
+	p := command(t, nil, "traffic", "--url", at["main"], "--users", "20", "--rate", "100", "--duration", "2s").start()
 	if status := p.status(); status != 0 || p.errs.String() != "" {
 		t.Fatalf("status %d, want 0 and no error of %v", status, p)
 	}
@@ -225,16 +224,27 @@ func TestTrafficReportsWhatItDid(t *testing.T) {
 			t.Errorf("no %s in %v", row, p)
 		}
 	}
-	p = command(t, nil, append(args, "--scenario", "endpoint-scanning", "--json")...).start()
-	<-p.ended
-	var report struct {
-		Visits   map[traffic.Intent]int
-		Statuses map[string]int
+}
+
+func TestShoppersMeetNoLimitAndOneWhoScansDoes(t *testing.T) {
+	_, at := startUp(t, "--ephemeral", "--traffic", "off", "--latency-scale", "0")
+	run := func(args ...string) (visits map[traffic.Intent]int, statuses map[string]int) {
+		p := command(t, nil, append([]string{"traffic", "--url", at["main"], "--json", "--duration", "10s"}, args...)...).start()
+		<-p.ended
+		var report struct {
+			Visits   map[traffic.Intent]int
+			Statuses map[string]int
+		}
+		if err := json.Unmarshal([]byte(p.out.String()), &report); err != nil {
+			t.Fatalf("%v in %v", err, p)
+		}
+		return report.Visits, report.Statuses
 	}
-	if err := json.Unmarshal([]byte(p.out.String()), &report); err != nil {
-		t.Fatalf("%v in %v", err, p)
+	if visits, statuses := run("--users", "50", "--rate", "100"); statuses["429"] > 0 || statuses["200"] < 200 {
+		t.Errorf("shoppers were answered %v in %v", statuses, visits)
 	}
-	if len(report.Visits) != 1 || report.Visits[traffic.Scan] == 0 || report.Statuses["404"] == 0 {
-		t.Errorf("somebody else came: %v", p)
+	visits, statuses := run("--users", "1", "--rate", "200", "--scenario", "endpoint-scanning")
+	if len(visits) != 1 || visits[traffic.Scan] == 0 || statuses["404"] == 0 || statuses["429"] == 0 {
+		t.Errorf("who scans was answered %v in %v", statuses, visits)
 	}
 }
