@@ -71,6 +71,13 @@ func serve(t *testing.T, provider http.Handler) string {
 func startOn(t *testing.T, databaseURL, providerURL string, patience patience) *fixture {
 	t.Helper()
 	kit := otelkittest.New(t)
+	pool, p := run(t, databaseURL, providerURL, patience, kit)
+	return &fixture{t, databaseURL, kit, pool, p, p.handler(kit)}
+}
+
+// run makes the service, and ends it with the test.
+func run(t testing.TB, databaseURL, providerURL string, patience patience, kit telemetryKit) (*pgxpool.Pool, *payments) {
+	t.Helper()
 	cfg := Config{DatabaseURL: databaseURL}
 	pool, err := openStore(t.Context(), cfg, kit)
 	if err != nil {
@@ -86,7 +93,7 @@ func startOn(t *testing.T, databaseURL, providerURL string, patience patience) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t, databaseURL, kit, pool, p, p.handler(kit)}
+	return pool, p
 }
 
 // do makes a request and returns the answer's status and JSON object.
