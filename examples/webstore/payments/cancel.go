@@ -2,7 +2,6 @@ package payments
 
 import (
 	"context"
-	"log/slog"
 
 	"go.opentelemetry.io/otel/codes"
 
@@ -34,13 +33,12 @@ func (p *payments) void(ctx context.Context, payment Payment) (voided Payment, e
 	verdict, err := p.provider.void(ctx, payment.Key)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
-		p.log.WarnContext(ctx, "payment cancelling: the provider did not say what became of the money",
-			"payment_key", payment.Key, "market", string(payment.Market), "error", err.Error())
+		p.log.WarnContext(ctx, "Payment cancelling: the provider did not say what became of the money",
+			append(about(payment), "exception.message", err.Error())...)
 		return payment, nil
 	}
 	if verdict.state == StateCancelled && payment.ChargeID != "" {
-		p.log.ErrorContext(ctx, "the provider knows nothing of a charge that it had made",
-			"payment_key", payment.Key, "charge_id", payment.ChargeID)
+		p.log.ErrorContext(ctx, "The provider knows nothing of a charge that it had made", about(payment)...)
 	}
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -66,6 +64,5 @@ func (p *payments) reportCancelled(ctx context.Context, payment Payment, err err
 	if err != nil || outcome == telemetry.CancellationUnavailable {
 		return // logged where the cause is known
 	}
-	p.log.Log(ctx, slog.LevelInfo, "payment cancelled",
-		"payment_key", payment.Key, "market", string(payment.Market), "state", string(payment.State), "charge_id", payment.ChargeID)
+	p.log.InfoContext(ctx, "Payment cancelled", about(payment)...)
 }

@@ -230,7 +230,7 @@ func TestAChargeThatTheProviderForgotIsCancelledAndLogged(t *testing.T) {
 	if answer["charge_id"] != paid["charge_id"] {
 		t.Errorf("the charge that is known is %v, want %v", answer["charge_id"], paid["charge_id"])
 	}
-	f.kit.Log("the provider knows nothing of a charge that it had made")
+	f.kit.Log("The provider knows nothing of a charge that it had made")
 }
 
 // A void that says nothing of a charge, or that one is not refunded, is none.

@@ -88,33 +88,24 @@ func (p *payments) pay(ctx context.Context, key string, order Order) (Payment, e
 func (p *payments) settle(ctx context.Context, payment Payment) (settled Payment, ours bool, err error) {
 	ctx, span := p.tracer.Start(ctx, "settle payment", describe(payment))
 	defer func() { end(span, settled, err) }()
+	p.log.InfoContext(ctx, "Processing payment", about(payment)...)
 	if slow, err := work.Wait(ctx, p.latencyScale); err != nil {
 		return payment, true, err
 	} else if slow {
+		p.log.WarnContext(ctx, "Slow payment processing", about(payment)...)
 		span.AddEvent("slow checks")
 	}
 	verdict, err := p.provider.charge(ctx, payment.Key, payment.Order)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
-		p.log.WarnContext(ctx, "payment pending: the provider gave no answer that settles it",
-			"payment_key", payment.Key, "market", string(payment.Market), "error", err.Error())
+		p.log.WarnContext(ctx, "Payment pending: the provider gave no answer that settles it",
+			append(about(payment), "exception.message", err.Error())...)
 		return payment, true, nil
 	}
 	// What the provider said is written down even if the time is over.
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	return p.store.settle(writing, payment, verdict)
-}
-
-// describe is what a span says of a payment that something is to be done about.
-func describe(payment Payment) trace.SpanStartEventOption {
-	return trace.WithAttributes(
-		attribute.String("webstore.payment.key", payment.Key),
-		attribute.String("webstore.market", string(payment.Market)),
-		attribute.String("webstore.payment.method", string(payment.Method)),
-		attribute.Int64("webstore.payment.amount", payment.Amount),
-		attribute.String("webstore.payment.currency", payment.Currency),
-	)
 }
 
 // end ends a span with what became of a payment.
@@ -130,13 +121,13 @@ func end(span trace.Span, payment Payment, err error) {
 // report measures and logs how a request for a payment ended.
 func (p *payments) report(ctx context.Context, order Order, payment Payment, err error, took time.Duration) {
 	outcome := telemetry.PaymentFailed
-	level, message := slog.LevelError, "payment failed"
+	level, message := slog.LevelError, "Payment failed"
 	switch {
 	case err != nil:
 	case payment.State == StateAuthorised:
-		outcome, level, message = telemetry.PaymentAuthorised, slog.LevelInfo, "payment authorised"
+		outcome, level, message = telemetry.PaymentAuthorised, slog.LevelInfo, "Payment authorised"
 	case payment.State == StateDeclined:
-		outcome, level, message = telemetry.PaymentDeclined, slog.LevelInfo, "payment declined"
+		outcome, level, message = telemetry.PaymentDeclined, slog.LevelInfo, "Payment declined"
 	case payment.State == StatePending:
 		outcome = telemetry.PaymentUnavailable
 	}
@@ -148,13 +139,38 @@ func (p *payments) report(ctx context.Context, order Order, payment Payment, err
 	if outcome == telemetry.PaymentUnavailable || err != nil {
 		return // logged where the cause is known
 	}
-	log := p.log.With("payment_key", payment.Key, "market", string(order.Market), "method", string(order.Method),
-		"amount", order.Amount, "currency", order.Currency)
-	switch {
-	case payment.ChargeID != "":
-		log = log.With("charge_id", payment.ChargeID)
-	case payment.DeclineCode != "":
-		log = log.With("decline_code", payment.DeclineCode)
+	p.log.Log(ctx, level, message, about(payment)...)
+}
+
+// describe is what a span tells of a payment.
+func describe(payment Payment) trace.SpanStartEventOption {
+	return trace.WithAttributes(
+		attribute.String("webstore.order.id", payment.Key),
+		attribute.String("webstore.market", string(payment.Market)),
+		attribute.String("webstore.payment.method", string(payment.Method)),
+		attribute.Int64("webstore.payment.amount", payment.Amount),
+		attribute.String("webstore.payment.currency", payment.Currency),
+	)
+}
+
+// about is what a log record tells of a payment.
+func about(payment Payment) []any {
+	attrs := make([]any, 0, 16)
+	for _, attr := range [...]struct{ key, value string }{
+		{"webstore.order.id", payment.Key},
+		{"webstore.market", string(payment.Market)},
+		{"webstore.payment.method", string(payment.Method)},
+		{"webstore.payment.currency", payment.Currency},
+		{"webstore.payment.state", string(payment.State)},
+		{"webstore.payment.charge_id", payment.ChargeID},
+		{"webstore.payment.decline_code", payment.DeclineCode},
+	} {
+		if attr.value != "" {
+			attrs = append(attrs, slog.String(attr.key, attr.value))
+		}
 	}
-	log.Log(ctx, level, message)
+	if payment.Amount != 0 {
+		attrs = append(attrs, slog.Int64("webstore.payment.amount", payment.Amount))
+	}
+	return attrs
 }

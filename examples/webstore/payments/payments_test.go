@@ -41,7 +41,7 @@ var impatient = patience{
 
 // fixture is the service over a real database and a provider of the test's.
 type fixture struct {
-	t           *testing.T
+	t           testing.TB
 	databaseURL string
 	kit         *otelkittest.Kit
 	pool        *pgxpool.Pool
@@ -61,14 +61,14 @@ func (f *fixture) another(provider http.Handler, patience patience) *fixture {
 }
 
 // serve has a provider answer at the URL that it returns.
-func serve(t *testing.T, provider http.Handler) string {
+func serve(t testing.TB, provider http.Handler) string {
 	t.Helper()
 	server := httptest.NewServer(provider)
 	t.Cleanup(server.Close)
 	return server.URL
 }
 
-func startOn(t *testing.T, databaseURL, providerURL string, patience patience) *fixture {
+func startOn(t testing.TB, databaseURL, providerURL string, patience patience) *fixture {
 	t.Helper()
 	kit := otelkittest.New(t)
 	pool, p := run(t, databaseURL, providerURL, patience, kit)

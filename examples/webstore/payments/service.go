@@ -84,6 +84,13 @@ type Config struct {
 	Ready        func(addr string) // called once it takes connections; may be nil
 }
 
+// catalogs hold all that the service measures.
+func catalogs() []*metrics.Catalog {
+	return []*metrics.Catalog{
+		telemetry.Payments, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog,
+	}
+}
+
 // telemetryKit is what the service needs of a *otelkit.Kit.
 type telemetryKit interface {
 	Logger() *slog.Logger
@@ -110,9 +117,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
 		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
-		Catalogs: []*metrics.Catalog{
-			telemetry.Payments, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog,
-		},
+		Catalogs:  catalogs(),
 	})
 	if err != nil {
 		return err
