@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -61,8 +62,8 @@ func Decode(w http.ResponseWriter, r *http.Request, v any) error {
 		return explain(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		if tooLarge(err) {
-			return TooLarge
+		if tooLarge(err) || errors.Is(err, os.ErrDeadlineExceeded) {
+			return explain(err)
 		}
 		return Malformed.With("Something follows the JSON value; send one value.")
 	}
@@ -84,6 +85,8 @@ func explain(err error) *Problem {
 	switch {
 	case tooLarge(err):
 		return TooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return TooSlow
 	case errors.Is(err, io.EOF):
 		return Malformed.With("The body is empty; send a JSON object.")
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -115,11 +118,15 @@ func Encode(w http.ResponseWriter, status int, v any) error {
 // Handler makes a handler that returns its error into one of net/http. h has
 // either answered and returns nil, or it returns an error and has not. The
 // context of its request has a deadline, 10 s.
+//
+// Nobody is to keep what is answered, which may be somebody's cart, nor to take it
+// for anything but JSON; h may set those two headers otherwise.
 func Handler(log *slog.Logger, h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		r = r.WithContext(ctx)
+		guard(w.Header())
 		err := h(w, r)
 		if err == nil {
 			return
@@ -139,4 +146,10 @@ func Handler(log *slog.Logger, h func(http.ResponseWriter, *http.Request) error)
 		span.SetStatus(codes.Error, err.Error())
 		Internal.Write(w, r)
 	})
+}
+
+// guard sets what every answer has.
+func guard(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 }

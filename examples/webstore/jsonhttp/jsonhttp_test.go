@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -48,6 +52,70 @@ func TestWhatIsWrongWithABodyIsSaid(t *testing.T) {
 	}
 	if err := decode(`{"name": "x", "count": 1}`); err != nil {
 		t.Errorf("a body that is right: %v", err)
+	}
+}
+
+// tricklingBody is one whose sender has used up the time that a server gives.
+type tricklingBody struct{ begun io.Reader }
+
+func (b tricklingBody) Read(p []byte) (int, error) {
+	if n, err := b.begun.Read(p); err == nil {
+		return n, nil
+	}
+	return 0, &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}
+}
+
+func TestABodyThatTricklesInIsTheCallersFault(t *testing.T) {
+	for _, begun := range []string{``, `{"name"`, `{"name": "x"}`} {
+		r := httptest.NewRequest("POST", "/", tricklingBody{strings.NewReader(begun)})
+		r.Header.Set("Content-Type", "application/json")
+		var v struct{ Name string }
+		if err := jsonhttp.Decode(httptest.NewRecorder(), r, &v); !errors.Is(err, jsonhttp.TooSlow) {
+			t.Errorf("after %q: got %v, want %v", begun, err, jsonhttp.TooSlow)
+		}
+	}
+}
+
+func TestJSONThatIsNestedTooDeeplyIsRefused(t *testing.T) {
+	for _, body := range []string{
+		strings.Repeat("[", 1<<19), strings.Repeat(`{"name":`, 1<<16),
+		`{"name": ` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`,
+	} {
+		var problem *jsonhttp.Problem
+		if err := decode(body); !errors.As(err, &problem) || problem.Name != "malformed_body" {
+			t.Errorf("%.20q and so on: got %v, want malformed_body", body, err)
+		}
+	}
+}
+
+func TestAnAnswerRepeatsLittleOfWhatWasSent(t *testing.T) {
+	for _, body := range []string{
+		`{"` + strings.Repeat("\u0001", 100_000) + `": 1}`, // a field
+		`{"count": ` + strings.Repeat("1", 1<<19) + `}`,    // a number
+		`{"count": "` + strings.Repeat("\u00e4", 1<<17) + `"}`,
+	} {
+		var problem *jsonhttp.Problem
+		if err := decode(body); !errors.As(err, &problem) || len(problem.Detail) > 510 || !utf8.ValidString(problem.Detail) {
+			t.Errorf("%.20q and so on: got a detail of %d bytes, want some 500 at most: %.600q", body, len(problem.Detail), problem.Detail)
+		}
+	}
+}
+
+func TestNoAnswerIsKeptOrTakenForAnythingElse(t *testing.T) {
+	problem := &jsonhttp.Problem{Status: http.StatusConflict, Name: "x"}
+	for what, err := range map[string]error{"an answer": nil, "a problem": problem, "an error": errors.New("x")} {
+		answer, _ := serve(t.Context(), err)
+		for key, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+			if got := answer.Header().Get(key); got != want {
+				t.Errorf("%s: %s is %q, want %q", what, key, got, want)
+			}
+		}
+	}
+	// Others write problems, too.
+	answer := httptest.NewRecorder()
+	problem.Write(answer, httptest.NewRequest("GET", "/", nil))
+	if answer.Header().Get("X-Content-Type-Options") != "nosniff" || answer.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("a problem that stands alone has %v", answer.Header())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -30,10 +31,17 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("%d %s: %s", p.Status, p.Name, p.Detail)
 }
 
-// With returns the problem with a detail of this time.
+// maxDetail is the most bytes of a detail. It may repeat what the caller sent, who
+// could else have a large request be answered with a larger one.
+const maxDetail = 500
+
+// With returns the problem with a detail of this time, of which 500 bytes are kept.
 func (p *Problem) With(format string, args ...any) *Problem {
 	q := *p
 	q.Detail = fmt.Sprintf(format, args...)
+	if len(q.Detail) > maxDetail {
+		q.Detail = strings.ToValidUTF8(q.Detail[:maxDetail], "") + "\u2026"
+	}
 	return &q
 }
 
@@ -53,9 +61,9 @@ func (p *Problem) Write(w http.ResponseWriter, r *http.Request) {
 	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
 		body["trace_id"] = span.TraceID().String()
 	}
+	guard(w.Header())
 	maps.Copy(w.Header(), p.Header)
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(body) // an error means that the caller has gone
 }
@@ -82,5 +90,9 @@ var (
 	TooLarge = &Problem{
 		Status: http.StatusRequestEntityTooLarge, Name: "body_too_large", Title: "The body is too large",
 		Detail: "Send at most 1 MiB.",
+	}
+	TooSlow = &Problem{
+		Status: http.StatusRequestTimeout, Name: "body_too_slow", Title: "The body takes too long to arrive",
+		Detail: "Send the whole request within 10 s.",
 	}
 )

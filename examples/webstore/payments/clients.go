@@ -79,7 +79,7 @@ func newProvider(address string, patience patience, kit telemetryKit) (*provider
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	client := &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit})}
+	client := &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit}), CheckRedirect: jsonhttp.NoRedirects}
 	retries := resilience.Retry(observer, retrypolicy.NewBuilder[verdict]().
 		AbortOnErrors(circuitbreaker.ErrOpen).
 		AbortIf(func(_ verdict, err error) bool { return outcomeOf(verdict{}, err) == telemetry.AttemptRejected }).

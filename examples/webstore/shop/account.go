@@ -272,7 +272,6 @@ func (g grant) session(guestToken string) newSession {
 }
 
 func (g grant) write(w http.ResponseWriter, status int) error {
-	w.Header().Set("Cache-Control", "no-store")
 	return jsonhttp.Encode(w, status, struct {
 		Token     string    `json:"token"`
 		TokenType string    `json:"token_type"`

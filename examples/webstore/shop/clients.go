@@ -65,7 +65,7 @@ func newClient(target telemetry.Dependency, address, healthPath string, rests re
 	c := &client{
 		target:   target,
 		base:     base,
-		http:     &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit})},
+		http:     &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit}), CheckRedirect: jsonhttp.NoRedirects},
 		observer: observer,
 		circuit: resilience.CircuitBreaker(observer, circuitbreaker.NewBuilder[reply]().
 			HandleIf(func(_ reply, err error) bool { return provesTrouble(err) }).
@@ -252,6 +252,8 @@ func (o *operation) try(ctx context.Context, key string, body []byte) (reply, er
 		return reply{}, &failure{telemetry.CallFailed, errThrottled}
 	case answer.status >= http.StatusInternalServerError:
 		return reply{}, &failure{telemetry.CallFailed, answer.refusal()}
+	case answer.status >= http.StatusMultipleChoices && answer.status < http.StatusBadRequest:
+		return reply{}, &failure{telemetry.CallFailed, fmt.Errorf("it answered %d, and nobody is followed elsewhere", answer.status)}
 	}
 	return answer, nil
 }

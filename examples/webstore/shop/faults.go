@@ -43,7 +43,6 @@ func (s *shop) routeFaults(router *mux.Router) {
 			if err != nil {
 				return faultProblem(err)
 			}
-			w.Header().Set("Cache-Control", "no-store")
 			return jsonhttp.Encode(w, http.StatusOK, struct {
 				Faults []faults.State `json:"faults"`
 			}{states})

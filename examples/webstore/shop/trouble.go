@@ -44,7 +44,7 @@ func newMainFaults(ctx context.Context, cfg Config, pool *pgxpool.Pool, kit tele
 		return nil, nil
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	client := &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit})}
+	client := &http.Client{Transport: httpclient.Transport(transport, httpclient.Config{Kit: kit}), CheckRedirect: jsonhttp.NoRedirects}
 	f := &mainFaults{
 		Board: cfg.Faults,
 		control: faults.NewControl(cfg.Faults, client,
