@@ -139,16 +139,17 @@ func (s *shop) authenticate(r *http.Request) (User, error) {
 	return v.user, nil
 }
 
-// recognise notes who r is from, where anybody may ask.
-func (s *shop) recognise(r *http.Request) error {
+// recognise returns who r is from, where anybody may ask: a User without an ID is
+// somebody who does not say.
+func (s *shop) recognise(r *http.Request) (User, error) {
 	if r.Header.Get("Authorization") == "" {
-		return nil
+		return User{}, nil
 	}
-	_, err := s.authenticate(r)
+	user, err := s.authenticate(r)
 	if errors.Is(err, Unauthenticated) {
-		return nil // a token that has expired is no reason to show nothing
+		return User{}, nil // a token that has expired is no reason to show nothing
 	}
-	return err
+	return user, err
 }
 
 // lookUpTimeout is how long that may take: it comes before what limits the rest

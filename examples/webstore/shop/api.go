@@ -31,6 +31,7 @@ func (s *shop) routes() *mux.Router {
 	router.Handle("/checkout", handle(s.withUser(s.postCheckout))).Methods(http.MethodPost)
 	router.Handle("/orders", handle(s.withUser(s.getOrders))).Methods(http.MethodGet)
 	router.Handle("/orders/{id}", handle(s.withUser(s.getOrder))).Methods(http.MethodGet)
+	router.Handle("/me/stats", handle(s.withUser(s.getStats))).Methods(http.MethodGet)
 	router.Handle("/{country}/products", handle(s.getProducts)).Methods(http.MethodGet)
 	router.Handle("/{country}/products/{id}", handle(s.getProduct)).Methods(http.MethodGet)
 	// The router's middlewares are for what it has a route for.
@@ -55,7 +56,8 @@ func (s *shop) getProducts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.recognise(r); err != nil {
+	user, err := s.recognise(r)
+	if err != nil {
 		return err
 	}
 	products, err := s.catalogue(r.Context(), market)
@@ -63,6 +65,7 @@ func (s *shop) getProducts(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	telemetry.CatalogueViews.Add(r.Context(), 1, telemetry.MarketAttrs{Market: market})
+	s.did(r.Context(), user.ID, telemetry.ActionBrowse, market)
 	return jsonhttp.Encode(w, http.StatusOK, struct {
 		Market   telemetry.Market `json:"country"`
 		Currency string           `json:"currency"`
@@ -75,7 +78,8 @@ func (s *shop) getProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.recognise(r); err != nil {
+	user, err := s.recognise(r)
+	if err != nil {
 		return err
 	}
 	id, ok := idOf(r)
@@ -92,6 +96,7 @@ func (s *shop) getProduct(w http.ResponseWriter, r *http.Request) error {
 	telemetry.ProductViews.Add(r.Context(), 1, telemetry.ProductViewAttrs{
 		Market: market, Category: telemetry.Category(product.Category), Product: strconv.FormatInt(product.ID, 10),
 	})
+	s.did(r.Context(), user.ID, telemetry.ActionView, market)
 	return jsonhttp.Encode(w, http.StatusOK, product)
 }
 

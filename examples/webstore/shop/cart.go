@@ -52,6 +52,7 @@ func (s *shop) addToCart(ctx context.Context, user int64, m telemetry.Market, pr
 		return Line{}, err
 	}
 	telemetry.CartAdditions.Add(ctx, 1, telemetry.MarketAttrs{Market: m})
+	s.did(ctx, user, telemetry.ActionAdd, m)
 	return line, nil
 }
 

@@ -161,6 +161,7 @@ func (s *shop) order(ctx context.Context, c checkout) (Order, telemetry.Checkout
 	}
 	if created {
 		s.became(ctx, order)
+		s.did(ctx, c.user, telemetry.ActionCheckout, c.market)
 		if err := s.lookUp(ctx, order); err != nil {
 			return order, telemetry.CheckoutUnavailable, about(PaymentUnavailable, order.ID)
 		}

@@ -111,10 +111,12 @@ func (s *shop) became(ctx context.Context, o Order) {
 	switch o.Status {
 	case StatusPaid:
 		telemetry.CheckoutAmount.Record(ctx, money.Dollars(o.Market, o.Total.Amount), telemetry.SaleAttrs{Market: o.Market, Method: o.Method})
+		s.sold(ctx, o)
 	case StatusDelayed:
 		telemetry.OrdersDelayed.Add(ctx, 1, telemetry.MarketAttrs{Market: o.Market})
 	case StatusCancelled:
 		telemetry.OrdersCancelled.Add(ctx, 1, telemetry.OrderCancelledAttrs{Market: o.Market, Reason: o.cancelReason.measured()})
+		s.unsold(ctx, o)
 	}
 }
 

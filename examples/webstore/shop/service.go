@@ -13,6 +13,7 @@
 //	POST   /orders/checkout            also /checkout; needs an Idempotency-Key
 //	GET    /orders                     one's latest
 //	GET    /orders/{id}
+//	GET    /me/stats                   one's segment, and what it is made of
 //	GET    /healthz, /healthz/live, /healthz/startup, /healthz/ready
 //
 // For administrators of a store that may be broken on purpose (package faults):
@@ -146,6 +147,8 @@ type shop struct {
 	unsaid       unsaid
 	limits       *limits
 	suspicion    *suspicion.Watch
+	users        activeUsers
+	carts        activeCarts
 	log          *slog.Logger
 	tracer       trace.Tracer
 	faults       *mainFaults
@@ -299,7 +302,8 @@ func openOthers(cfg Config, kit telemetryKit, closing *closers) (o others, err e
 	return o, nil
 }
 
-// observe has what waits in the database be measured, whenever metrics are read.
+// observe has what waits in the database, and who is there, be measured whenever metrics
+// are read.
 func (s *shop) observe(ctx context.Context, closing *closers) error {
 	ctx = metrics.NewContext(ctx, s.recorder)
 	open, err := telemetry.OpenOrders.Register(ctx, s.observeOpenOrders)
@@ -317,6 +321,16 @@ func (s *shop) observe(ctx context.Context, closing *closers) error {
 		return err
 	}
 	closing.add(func() { _ = lag.Unregister() })
+	users, err := telemetry.ActiveUsers.Register(ctx, s.observeUsers)
+	if err != nil {
+		return err
+	}
+	closing.add(func() { _ = users.Unregister() })
+	carts, err := telemetry.ActiveCarts.Register(ctx, s.observeCarts)
+	if err != nil {
+		return err
+	}
+	closing.add(func() { _ = carts.Unregister() })
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (s *store) addLine(ctx context.Context, user int64, m telemetry.Market, pro
 			SELECT $1, pr.market, pr.product_id, $4
 			FROM prices pr WHERE pr.market = $2 AND pr.product_id = $3
 			ON CONFLICT (user_id, market, product_id) WHERE order_id IS NULL
-			DO UPDATE SET quantity = cart_lines.quantity + excluded.quantity
+			DO UPDATE SET quantity = cart_lines.quantity + excluded.quantity, changed_at = now()
 			RETURNING id, market, product_id, quantity
 		)
 		SELECT c.id, c.market, c.product_id, p.name, pr.amount, c.quantity
@@ -90,7 +90,7 @@ func (s *store) cart(ctx context.Context, user int64, m telemetry.Market) ([]Lin
 // setQuantity changes how many of something are in a cart.
 func (s *store) setQuantity(ctx context.Context, user, line int64, quantity int) (Line, error) {
 	return found(scanLine(s.pool.QueryRow(ctx, `
-		UPDATE cart_lines c SET quantity = $3
+		UPDATE cart_lines c SET quantity = $3, changed_at = now()
 		FROM products p, prices pr
 		WHERE c.id = $2 AND c.user_id = $1 AND c.order_id IS NULL
 		  AND p.id = c.product_id AND pr.market = c.market AND pr.product_id = c.product_id
@@ -105,6 +105,27 @@ func (s *store) removeLine(ctx context.Context, user, line int64) error {
 		return errNotFound
 	}
 	return err
+}
+
+// activeCarts returns how many carts with something in them have changed within the last
+// hour, of each market that has some.
+func (s *store) activeCarts(ctx context.Context) (map[telemetry.Market]int, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT market, count(DISTINCT user_id)
+		FROM cart_lines
+		WHERE order_id IS NULL AND changed_at > now() - interval '1 hour'
+		GROUP BY market`)
+	if err != nil {
+		return nil, err
+	}
+	carts := map[telemetry.Market]int{}
+	var m telemetry.Market
+	var n int
+	_, err = pgx.ForEachRow(rows, []any{&m, &n}, func() error {
+		carts[m] = n
+		return nil
+	})
+	return carts, err
 }
 
 func scanLine(row pgx.Row) (Line, error) {
