@@ -45,6 +45,9 @@ func (p *Problem) With(format string, args ...any) *Problem {
 	return &q
 }
 
+// Type is the URI that tells this kind of problem from others.
+func (p *Problem) Type() string { return typePrefix + p.Name }
+
 // Write answers r with the problem and the id of r's trace, for the caller to
 // quote.
 func (p *Problem) Write(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +55,7 @@ func (p *Problem) Write(w http.ResponseWriter, r *http.Request) {
 	if body == nil {
 		body = map[string]any{}
 	}
-	body["type"] = typePrefix + p.Name
+	body["type"] = p.Type()
 	body["title"] = p.Title
 	body["status"] = p.Status
 	if p.Detail != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/money"
+	"github.com/otelkit/kit/examples/webstore/openapi"
 	"github.com/otelkit/kit/examples/webstore/probes"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
@@ -34,6 +35,7 @@ func (s *shop) routes() *mux.Router {
 	router.Handle("/me/stats", handle(s.withUser(s.getStats))).Methods(http.MethodGet)
 	router.Handle("/{country}/products", handle(s.getProducts)).Methods(http.MethodGet)
 	router.Handle("/{country}/products/{id}", handle(s.getProduct)).Methods(http.MethodGet)
+	openapi.Route(router, document(s.faults != nil))
 	// The router's middlewares are for what it has a route for.
 	router.NotFoundHandler = s.guard(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.NotFound }))
 	router.MethodNotAllowedHandler = s.guard(handle(func(http.ResponseWriter, *http.Request) error { return jsonhttp.MethodNotAllowed }))

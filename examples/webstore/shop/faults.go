@@ -45,7 +45,7 @@ func (s *shop) routeFaults(router *mux.Router) {
 			}
 			return jsonhttp.Encode(w, http.StatusOK, struct {
 				Faults []faults.State `json:"faults"`
-			}{states})
+			}{append([]faults.State{}, states...)}) // nil would be no list in JSON
 		})
 	}
 	name := func(r *http.Request) faults.Name { return faults.Name(mux.Vars(r)["name"]) }

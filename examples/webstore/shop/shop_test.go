@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/goleak"
 
+	"github.com/otelkit/kit/examples/webstore/openapi/openapitest"
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
 	"github.com/otelkit/kit/otelkit/otelkittest"
 )
@@ -34,7 +35,14 @@ type fixture struct {
 	shop *shop
 	http.Handler
 	*world
-	database *pgxpool.Pool // the test's own
+	database *pgxpool.Pool         // the test's own
+	contract *openapitest.Contract // that every answer is held against
+}
+
+// contracts are the documents of the API, with faults and without, for all tests.
+var contracts = map[bool]func() (*openapitest.Contract, error){
+	false: sync.OnceValues(func() (*openapitest.Contract, error) { return openapitest.Read(document(false).JSON()) }),
+	true:  sync.OnceValues(func() (*openapitest.Contract, error) { return openapitest.Read(document(true).JSON()) }),
 }
 
 // start starts a service; edit, if not nil, changes its configuration.
@@ -58,7 +66,11 @@ func (w *world) start(database string, edit func(*Config)) *fixture {
 	}
 	t.Cleanup(closeAll)
 	s.hopeless = func(string) bool { return false }
-	return &fixture{t, kit, s, s.handler(kit), w, openDatabase(t, database)}
+	documented, err := contracts[s.faults != nil]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fixture{t, kit, s, s.handler(kit), w, openDatabase(t, database), documented}
 }
 
 // openDatabase connects the test itself to a database.
@@ -122,8 +134,7 @@ func (f *fixture) do(method, path, token, body string, header ...string) (int, m
 	for i := 0; i+1 < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
-	recorder := httptest.NewRecorder()
-	f.ServeHTTP(recorder, request)
+	recorder := f.contract.Exchange(f.t, f, request)
 	var answer map[string]any
 	if recorder.Code == http.StatusNoContent {
 		return recorder.Code, nil
