@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
@@ -24,9 +24,9 @@ type silent struct{}
 func (silent) Logger() *slog.Logger                      { return slog.New(slog.DiscardHandler) }
 func (silent) TracerProvider() trace.TracerProvider      { return tracenoop.NewTracerProvider() }
 func (silent) Propagator() propagation.TextMapPropagator { return propagation.TraceContext{} }
-func (silent) Recorder() *metrics.Recorder {
-	return metrics.NewRecorder(metricnoop.NewMeterProvider())
-}
+
+// Recorder records into the process's provider, which nobody has set.
+func (silent) Recorder() *metrics.Recorder { return metrics.NewRecorder(otel.GetMeterProvider()) }
 
 // hostile is a service that is sent anything.
 type hostile struct {
