@@ -2,6 +2,7 @@ package payments
 
 import (
 	"context"
+	"log/slog"
 
 	"go.opentelemetry.io/otel/codes"
 
@@ -33,12 +34,12 @@ func (p *payments) void(ctx context.Context, payment Payment) (voided Payment, e
 	verdict, err := p.provider.void(ctx, payment.Key)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
-		p.log.WarnContext(ctx, "Payment cancelling: the provider did not say what became of the money",
-			append(about(payment), "exception.message", err.Error())...)
+		p.log.LogAttrs(ctx, slog.LevelWarn, "Payment cancelling: the provider did not say what became of the money",
+			append(about(payment), slog.String("exception.message", err.Error()))...)
 		return payment, nil
 	}
 	if verdict.state == StateCancelled && payment.ChargeID != "" {
-		p.log.ErrorContext(ctx, "The provider knows nothing of a charge that it had made", about(payment)...)
+		p.log.LogAttrs(ctx, slog.LevelError, "The provider knows nothing of a charge that it had made", about(payment)...)
 	}
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -64,5 +65,5 @@ func (p *payments) reportCancelled(ctx context.Context, payment Payment, err err
 	if err != nil || outcome == telemetry.CancellationUnavailable {
 		return // logged where the cause is known
 	}
-	p.log.InfoContext(ctx, "Payment cancelled", about(payment)...)
+	p.log.LogAttrs(ctx, slog.LevelInfo, "Payment cancelled", about(payment)...)
 }

@@ -88,18 +88,18 @@ func (p *payments) pay(ctx context.Context, key string, order Order) (Payment, e
 func (p *payments) settle(ctx context.Context, payment Payment) (settled Payment, ours bool, err error) {
 	ctx, span := p.tracer.Start(ctx, "settle payment", describe(payment))
 	defer func() { end(span, settled, err) }()
-	p.log.InfoContext(ctx, "Processing payment", about(payment)...)
+	p.log.DebugContext(ctx, "Processing payment", "webstore.order.id", payment.Key)
 	if slow, err := work.Wait(ctx, p.latencyScale); err != nil {
 		return payment, true, err
 	} else if slow {
-		p.log.WarnContext(ctx, "Slow payment processing", about(payment)...)
+		p.log.LogAttrs(ctx, slog.LevelWarn, "Slow payment processing", about(payment)...)
 		span.AddEvent("slow checks")
 	}
 	verdict, err := p.provider.charge(ctx, payment.Key, payment.Order)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
-		p.log.WarnContext(ctx, "Payment pending: the provider gave no answer that settles it",
-			append(about(payment), "exception.message", err.Error())...)
+		p.log.LogAttrs(ctx, slog.LevelWarn, "Payment pending: the provider gave no answer that settles it",
+			append(about(payment), slog.String("exception.message", err.Error()))...)
 		return payment, true, nil
 	}
 	// What the provider said is written down even if the time is over.
@@ -139,7 +139,7 @@ func (p *payments) report(ctx context.Context, order Order, payment Payment, err
 	if outcome == telemetry.PaymentUnavailable || err != nil {
 		return // logged where the cause is known
 	}
-	p.log.Log(ctx, level, message, about(payment)...)
+	p.log.LogAttrs(ctx, level, message, about(payment)...)
 }
 
 // describe is what a span tells of a payment.
@@ -154,23 +154,22 @@ func describe(payment Payment) trace.SpanStartEventOption {
 }
 
 // about is what a log record tells of a payment.
-func about(payment Payment) []any {
-	attrs := make([]any, 0, 16)
-	for _, attr := range [...]struct{ key, value string }{
-		{"webstore.order.id", payment.Key},
-		{"webstore.market", string(payment.Market)},
-		{"webstore.payment.method", string(payment.Method)},
-		{"webstore.payment.currency", payment.Currency},
-		{"webstore.payment.state", string(payment.State)},
-		{"webstore.payment.charge_id", payment.ChargeID},
-		{"webstore.payment.decline_code", payment.DeclineCode},
-	} {
-		if attr.value != "" {
-			attrs = append(attrs, slog.String(attr.key, attr.value))
-		}
+func about(payment Payment) []slog.Attr {
+	attrs := append(make([]slog.Attr, 0, 9), slog.String("webstore.order.id", payment.Key))
+	if payment.Order != (Order{}) {
+		attrs = append(attrs,
+			slog.String("webstore.market", string(payment.Market)),
+			slog.String("webstore.payment.method", string(payment.Method)),
+			slog.Int64("webstore.payment.amount", payment.Amount),
+			slog.String("webstore.payment.currency", payment.Currency),
+		)
 	}
-	if payment.Amount != 0 {
-		attrs = append(attrs, slog.Int64("webstore.payment.amount", payment.Amount))
+	attrs = append(attrs, slog.String("webstore.payment.state", string(payment.State)))
+	if payment.ChargeID != "" {
+		attrs = append(attrs, slog.String("webstore.payment.charge_id", payment.ChargeID))
+	}
+	if payment.DeclineCode != "" {
+		attrs = append(attrs, slog.String("webstore.payment.decline_code", payment.DeclineCode))
 	}
 	return attrs
 }
