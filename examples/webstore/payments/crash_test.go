@@ -240,7 +240,7 @@ type promise struct {
 // and whenever an instance dies, at most one charge is made for a key, none is kept of
 // what is cancelled, the database agrees with the provider, and callers were told no lies.
 func TestNoMoneyIsLostOrTakenTwice(t *testing.T) {
-	real := paymentprovider.Handler(paymentprovider.Config{FailureScale: 4, Seed: 1})
+	real := paymentprovider.Handler(paymentprovider.Config{FailureScale: 8, Seed: 1})
 	provider := &moody{provider: real, rand: rand.New(rand.NewPCG(1, 1))}
 	providerURL := serve(t, provider)
 	patient := impatient
@@ -252,7 +252,7 @@ func TestNoMoneyIsLostOrTakenTwice(t *testing.T) {
 	instances := make([]mortal, 2)
 	deaths := 0
 	states := map[State]int{}
-	for round := range 30 {
+	for round := range 20 {
 		for i, instance := range instances {
 			if instance.fixture == nil || instance.isDead() {
 				instances[i] = startMortal(t, calm.databaseURL, providerURL, hasty)
