@@ -147,7 +147,7 @@ func (p *provider) ask(ctx context.Context, attempt func(context.Context) (verdi
 		err = exceeded.LastError
 	}
 	telemetry.PaymentsCalls.Record(ctx, time.Since(start).Seconds(), telemetry.CallAttrs{
-		Dependency: telemetry.DependsOnPaymentProvider, Outcome: calls[outcomeOf(result, err)],
+		Dependency: telemetry.DependsOnPaymentProvider, Outcome: callOutcomes[outcomeOf(result, err)],
 	})
 	return result, err
 }
@@ -269,8 +269,8 @@ func provesTrouble(err error) bool {
 	return false
 }
 
-// calls is how a call ended whose last attempt ended so.
-var calls = map[telemetry.AttemptOutcome]telemetry.CallOutcome{
+// callOutcomes is how a call ended whose last attempt ended so.
+var callOutcomes = map[telemetry.AttemptOutcome]telemetry.CallOutcome{
 	telemetry.AttemptAuthorised:  telemetry.CallSucceeded,
 	telemetry.AttemptDeclined:    telemetry.CallRefused,
 	telemetry.AttemptRejected:    telemetry.CallFailed,
