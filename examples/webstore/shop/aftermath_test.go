@@ -260,6 +260,30 @@ func TestWhatCannotBeDeliveredIsAtTimesCancelledAndRefunded(t *testing.T) {
 	f.kit.Log("Order cancelled due to inventory unavailability")
 }
 
+// The money is taken and the stock too; what remains is for the reconciler to do.
+func TestAPaidOrderIsAnsweredAsPaidWhateverDiesThen(t *testing.T) {
+	t.Parallel()
+	f := start(t, hasty)
+	f.add(alice, 1, 1)
+	f.inventory.then(f.terminate)
+	f.inventory.next(failing(500)) // of the advice
+	status, order := f.pay(alice, "k1")
+	want(t, status, order, http.StatusOK, "")
+	if order["status"] != "paid" {
+		t.Errorf("order %v, want it paid", order)
+	}
+	f.kit.Total(telemetry.Checkouts, outcome(telemetry.CheckoutCompleted)).Is(1)
+	f.inventory.then(nil)
+	f.shop.store.pool.Reset()
+	f.settle()
+	f.agrees()
+	status, order = f.pay(alice, "k1")
+	want(t, status, order, http.StatusOK, "")
+	if order["status"] != "completed" {
+		t.Errorf("order %v, want it completed", order)
+	}
+}
+
 func TestAFifthIsHopelessAndAlwaysTheSame(t *testing.T) {
 	t.Parallel()
 	n := 0

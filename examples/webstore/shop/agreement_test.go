@@ -255,7 +255,13 @@ func TestWhereverACheckoutIsCutOffEverythingAgreesInTheEnd(t *testing.T) {
 				f.kill(0, nil)
 				f.shop.store.pool.Reset() // the service lives again, or the database does
 				revive(f, c)
+				for _, other := range []*fake{&f.payments.fake, &f.promotions.fake, &f.inventory.fake, &f.crm.fake} {
+					other.next(lost)
+				}
 				f.settle()
+				for _, other := range []*fake{&f.payments.fake, &f.promotions.fake, &f.inventory.fake, &f.crm.fake} {
+					other.next()
+				}
 				f.agrees()
 				return passed
 			}

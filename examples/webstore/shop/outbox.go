@@ -129,11 +129,11 @@ func (s *shop) deliverOutbox(ctx context.Context) {
 		loops.Go(func() {
 			every(ctx, s.pace.outboxInterval, func() {
 				for ctx.Err() == nil {
-					n, err := s.deliverSome(ctx, kinds)
+					more, err := s.deliverSome(ctx, kinds)
 					if err != nil && ctx.Err() == nil {
-						s.log.WarnContext(ctx, "the outbox cannot be read", "kind", string(kinds[0]), "error", err.Error())
+						s.log.WarnContext(ctx, "the outbox cannot be worked on", "kind", string(kinds[0]), "error", err.Error())
 					}
-					if err != nil || n < deliveryBatch {
+					if err != nil || !more {
 						return
 					}
 				}
@@ -157,12 +157,13 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 	}
 }
 
-// deliverSome delivers messages that are due, and returns how many there were. No
-// connection to the database is held meanwhile.
-func (s *shop) deliverSome(ctx context.Context, kinds []telemetry.OutboxKind) (int, error) {
+// deliverSome delivers messages that are due, and reports whether it is worth going
+// on at once: more may be due, and most of these were taken. No connection to the
+// database is held meanwhile.
+func (s *shop) deliverSome(ctx context.Context, kinds []telemetry.OutboxKind) (more bool, err error) {
 	claimed, err := s.store.claim(ctx, kinds, deliveryBatch, deliveryLease)
 	if err != nil || len(claimed) == 0 {
-		return 0, err
+		return false, err
 	}
 	// What is in hand is finished, even if the service ends.
 	ctx = context.WithoutCancel(ctx)
@@ -171,9 +172,15 @@ func (s *shop) deliverSome(ctx context.Context, kinds []telemetry.OutboxKind) (i
 	bounded, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if err := s.store.settle(bounded, deliveries); err != nil {
-		return 0, fmt.Errorf("writing down what was delivered, which will be delivered again: %w", err)
+		return false, fmt.Errorf("writing down what was delivered, which will be delivered again: %w", err)
 	}
-	return len(claimed), nil
+	done := 0
+	for _, d := range deliveries {
+		if d.done {
+			done++
+		}
+	}
+	return len(claimed) == deliveryBatch && done > deliveryBatch/2, nil
 }
 
 // writeTimeout is how long the database may take to write down what has happened.
