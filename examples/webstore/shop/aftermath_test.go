@@ -176,6 +176,40 @@ func TestTheTotalThatWasAskedForStands(t *testing.T) {
 	f.agrees()
 }
 
+// Two work on one order, and promotions answers them differently.
+func TestOfTwoPricesTheFirstStands(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	f.add(alice, 1, 1)
+	f.payments.next(failing(503))
+	f.pay(alice, "k1")
+	first := f.everyOrder()[0]
+	second, ours, err := f.shop.store.price(t.Context(), first, offer{Discount: 1, Currency: "EUR", Code: "OTHER"}, time.Minute)
+	if err != nil || !ours {
+		t.Fatalf("ours is %t, error %v", ours, err)
+	}
+	if second.Total != first.Total || second.PromotionCode != first.PromotionCode {
+		t.Errorf("the order costs %v by %s, want %v by %s", second.Total, second.PromotionCode, first.Total, first.PromotionCode)
+	}
+}
+
+// Two work on one order, and only one of them finds promotions away: the other may
+// have asked for the money.
+func TestAnOrderWithAPriceIsNotCancelledForItsCoupon(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	f.add(alice, 1, 1)
+	f.payments.next(lost, lost)
+	f.payWith("SAVE20", alice, "k1")
+	order, ours, err := f.shop.store.refuse(t.Context(), f.everyOrder()[0], cancelledNoPromotions)
+	if err != nil || ours || order.Status != StatusPending {
+		t.Errorf("the order is %s, ours is %t, error %v; want it pending and not ours", order.Status, ours, err)
+	}
+	if in := f.quantities(alice); len(in) != 0 || f.left() != 1 {
+		t.Errorf("the cart has %v, and %d things are left to do; want nothing changed", in, f.left())
+	}
+}
+
 func TestWhatTheInventorySaysIsAWarningAndNothingElse(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
