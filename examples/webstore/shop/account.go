@@ -154,7 +154,7 @@ func (s *shop) recognise(r *http.Request) (User, error) {
 
 // lookUpTimeout is how long that may take: it comes before what limits the rest
 // of a request.
-const lookUpTimeout = 5 * time.Second
+const lookUpTimeout = 3 * time.Second
 
 func (s *shop) lookUpUser(r *http.Request) (User, telemetry.AuthOutcome, error) {
 	token, outcome := bearer(r)

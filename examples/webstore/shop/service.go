@@ -26,8 +26,12 @@
 // Each market has its own currency, prices and assortment, and its own part of
 // a cart. Money is in minor units everywhere.
 //
-// PostgreSQL has the truth. Redis keeps copies of sessions and of what is sold,
-// and may be away. Payments and discounts are the affair of the services of those
+// Shoppers have accounts or are guests, with a cart of their own either way. What
+// an address and a user may ask is limited, and who asks as no shopper does is
+// noticed (package suspicion).
+//
+// PostgreSQL has the truth. Redis keeps copies of sessions and of what is sold, and
+// the limits, and may be away. Payments and discounts are the affair of the services of those
 // names, warehouses and customers that of third parties.
 package shop
 

@@ -44,11 +44,11 @@ type AuthAttrs struct {
 	Outcome AuthOutcome `attr:"webstore.auth.outcome"`
 }
 
-// AuthAttempts counts logins and requests that need an identity.
+// AuthAttempts counts whoever gets an identity or brings one.
 var AuthAttempts = metrics.NewCounter[AuthAttrs](Shop, metrics.Definition{
 	Name: "webstore.auth.attempts",
 	Unit: "{attempt}",
-	Help: "Logins, and requests with or in need of a token, by how they ended.",
+	Help: "Logins, registrations, guests, and requests with or in need of a token, by how they ended.",
 })
 
 // SuspicionRule is what makes an address suspicious.
