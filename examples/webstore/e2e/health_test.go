@@ -4,26 +4,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/otelkit/kit/examples/webstore/paymentprovider"
+	"github.com/otelkit/kit/internal/reserved"
 )
 
 func TestHealthSeesTelemetryArriveAndAThirdPartyComeBack(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := provider{addr: free.Addr().String()}
-	if err := free.Close(); err != nil { // nothing listens there from here on: the provider is down
-		t.Fatal(err)
-	}
-	s := start(t, "--ephemeral", "--payment-provider-url", "http://"+p.addr)
+	addr, listen := reserved.Port(t) // until it listens, the provider is down
+	s := start(t, "--ephemeral", "--payment-provider-url", "http://"+addr)
 	addresses, err := json.Marshal(map[string]string{
-		"main": s.at.Main, "payments": s.at.Payments, "lens": s.at.Lens, "payment-provider": "http://" + p.addr,
+		"main": s.at.Main, "payments": s.at.Payments, "lens": s.at.Lens, "payment-provider": "http://" + addr,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +37,9 @@ func TestHealthSeesTelemetryArriveAndAThirdPartyComeBack(t *testing.T) {
 		"main-telemetry": "healthy", "payments-telemetry": "healthy",
 		"payments": "degraded", "payment-provider": "unhealthy",
 	})
-	p.up(t)
+	provider := http.Server{Handler: paymentprovider.Handler(paymentprovider.Config{})}
+	t.Cleanup(func() { _ = provider.Close() })
+	go provider.Serve(listen())
 	wait("all to be well", 0, map[string]string{"payments": "healthy", "payment-provider": "healthy", "payments-telemetry": "healthy"})
 }
 

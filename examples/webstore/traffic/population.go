@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func privateAddress(n uint32) string {
 // who are up to something come from there, to be told from shoppers.
 var documentation = []string{"203.0.113.", "198.51.100.", "192.0.2."}
 
-func documentationAddress(n int) string {
+func documentationAddress(n uint64) string {
 	const hosts = 254
-	return fmt.Sprint(documentation[n/hosts%len(documentation)], 1+n%hosts)
+	return documentation[n/hosts%uint64(len(documentation))] + strconv.FormatUint(1+n%hosts, 10)
 }

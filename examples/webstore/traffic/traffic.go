@@ -180,11 +180,11 @@ type run struct {
 	visits     atomic.Uint64 // that have begun
 }
 
-// visitAgain makes visits until ctx is done. What distinguishes the doors that
-// people come in by is its number.
+// visitAgain makes visits until ctx is done. A door is what one after the other
+// comes in by; it has a number.
 func (r *run) visitAgain(ctx context.Context, door int) {
 	for ctx.Err() == nil {
-		r.newVisit(r.visits.Add(1)-1, door).make(ctx)
+		r.visit(ctx, r.visits.Add(1)-1, door)
 	}
 }
 

@@ -43,23 +43,16 @@ type visit struct {
 	shopper
 	random *rand.Rand // decides everything
 	intent Intent
-	door   int  // that they came in by
 	left   bool // before they had done what they came for
 }
 
-// newVisit plans the nth visit.
-func (r *run) newVisit(n uint64, door int) *visit {
-	v := &visit{run: r, random: rand.New(rand.NewPCG(r.cfg.Seed, n)), door: door}
+// visit makes the nth visit, by a door.
+func (r *run) visit(ctx context.Context, n uint64, door int) {
+	v := &visit{run: r, random: rand.New(rand.NewPCG(r.cfg.Seed, n))}
 	v.intent = r.cfg.intent(v.random, time.Since(r.tally.begin))
-	return v
-}
-
-// make makes the visit.
-func (v *visit) make(ctx context.Context) {
-	v.tally.visit(v.intent)
-	if attack, ok := attacksBy[v.intent]; ok {
-		v.address = documentationAddress(v.door)
-		attack(v, ctx)
+	r.tally.visit(v.intent)
+	if a, ok := attacksBy[v.intent]; ok {
+		a.make(ctx, v, n, door)
 		return
 	}
 	v.shopper = v.population.next(v.chance(returns))

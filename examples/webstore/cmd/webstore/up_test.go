@@ -226,7 +226,7 @@ func TestTrafficReportsWhatItDid(t *testing.T) {
 	}
 }
 
-func TestShoppersMeetNoLimitAndOneWhoScansDoes(t *testing.T) {
+func TestShoppersMeetNoLimitAndOneWhoAbusesTheShopDoes(t *testing.T) {
 	_, at := startUp(t, "--ephemeral", "--traffic", "off", "--latency-scale", "0")
 	run := func(args ...string) (visits map[traffic.Intent]int, statuses map[string]int) {
 		p := command(t, nil, append([]string{"traffic", "--url", at["main"], "--json", "--duration", "10s"}, args...)...).start()
@@ -243,8 +243,8 @@ func TestShoppersMeetNoLimitAndOneWhoScansDoes(t *testing.T) {
 	if visits, statuses := run("--users", "50", "--rate", "100"); statuses["429"] > 0 || statuses["200"] < 200 {
 		t.Errorf("shoppers were answered %v in %v", statuses, visits)
 	}
-	visits, statuses := run("--users", "1", "--rate", "200", "--scenario", "endpoint-scanning")
-	if len(visits) != 1 || visits[traffic.Scan] == 0 || statuses["404"] == 0 || statuses["429"] == 0 {
-		t.Errorf("who scans was answered %v in %v", statuses, visits)
+	visits, statuses := run("--users", "1", "--rate", "200", "--scenario", "abuse")
+	if len(visits) != 1 || visits[traffic.Misuse] == 0 || statuses["422"] == 0 || statuses["429"] == 0 {
+		t.Errorf("who abuses it was answered %v in %v", statuses, visits)
 	}
 }
