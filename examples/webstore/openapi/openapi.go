@@ -160,6 +160,7 @@ func Route(router *mux.Router, d Document) {
 			w.Header().Set("Content-Type", mediaType)
 			w.Header().Set("Content-Security-Policy", policy)
 			w.Header().Set("Cache-Control", "public, max-age=300")
+			w.Header().Set("X-Content-Type-Options", "nosniff")
 			_, _ = w.Write(body) // an error means that the caller has gone
 		}).Methods(http.MethodGet)
 	}

@@ -17,7 +17,7 @@ import (
 
 func (s *shop) routes() *mux.Router {
 	handle := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return jsonhttp.Handler(s.log, h) }
-	router := mux.NewRouter()
+	router := mux.NewRouter().SkipClean(true) // a path that is none leads nowhere, instead of elsewhere
 	probes.Route(router, s.checks)
 	s.routeFaults(router)
 	router.Handle("/auth/login", handle(s.postLogin)).Methods(http.MethodPost)

@@ -237,7 +237,7 @@ func usual(op openapi.Operation) []openapi.Problem {
 		problems = append(problems, openapi.ProblemOf(Unauthenticated))
 	}
 	if op.Body != nil {
-		problems = append(problems, openapi.Problems(jsonhttp.Malformed, jsonhttp.NotJSON, jsonhttp.TooLarge)...)
+		problems = append(problems, openapi.Problems(jsonhttp.Malformed, jsonhttp.NotJSON, jsonhttp.TooLarge, jsonhttp.TooSlow)...)
 	}
 	return problems
 }

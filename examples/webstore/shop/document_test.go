@@ -3,11 +3,14 @@ package shop
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/otelkit/kit/examples/webstore/openapi"
 	"github.com/otelkit/kit/examples/webstore/openapi/openapitest"
@@ -164,6 +167,12 @@ func (f *fixture) refuseWhatNobodyMaySend(op openapi.Operation) {
 	f.expect(op.Method, path, who, `{"surprise": true}`, http.StatusBadRequest, "malformed_body", header...)
 	f.expect(op.Method, path, who, `"`+strings.Repeat("x", 1<<20)+`"`, http.StatusRequestEntityTooLarge, "body_too_large", header...)
 	f.expect(op.Method, path, who, body, http.StatusUnsupportedMediaType, "not_json", append(header, "Content-Type", "text/plain")...)
+
+	slow := httptest.NewRequestWithContext(f.t.Context(), op.Method, path, io.MultiReader(strings.NewReader("{"), iotest.ErrReader(os.ErrDeadlineExceeded)))
+	slow.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + who}, "Idempotency-Key": {"example"}}
+	if answer := f.contract.Exchange(f.t, f, slow); answer.Code != http.StatusRequestTimeout {
+		f.t.Errorf("%s %s, slowly: got %d %s, want 408", op.Method, path, answer.Code, answer.Body)
+	}
 }
 
 func (f *fixture) browse() {

@@ -126,15 +126,7 @@ func withRedis(redis *miniredis.Miniredis) func(*Config) {
 // do makes a request and returns the answer's status and JSON object.
 func (f *fixture) do(method, path, token, body string, header ...string) (int, map[string]any) {
 	f.t.Helper()
-	request := httptest.NewRequestWithContext(f.t.Context(), method, path, strings.NewReader(body))
-	request.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
-	recorder := f.contract.Exchange(f.t, f, request)
+	recorder := f.ask(method, path, token, body, header...)
 	var answer map[string]any
 	if recorder.Code == http.StatusNoContent {
 		return recorder.Code, nil
@@ -143,6 +135,20 @@ func (f *fixture) do(method, path, token, body string, header ...string) (int, m
 		f.t.Fatalf("%s %s: %d with a body that is not a JSON object: %q", method, path, recorder.Code, recorder.Body)
 	}
 	return recorder.Code, answer
+}
+
+// ask makes a request and returns the answer.
+func (f *fixture) ask(method, path, token, body string, header ...string) *httptest.ResponseRecorder {
+	f.t.Helper()
+	request := httptest.NewRequestWithContext(f.t.Context(), method, path, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	return f.contract.Exchange(f.t, f, request)
 }
 
 // want compares an answer with a status and, for a problem, its name.

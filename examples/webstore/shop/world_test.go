@@ -136,6 +136,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/health") {
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, "/faults") {
+		http.NotFound(w, r) // there are none
+		return
+	}
 	f.mu.Lock()
 	f.calls = append(f.calls, r.Method+" "+r.URL.Path)
 	var happens trouble
