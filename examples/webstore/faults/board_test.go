@@ -3,6 +3,7 @@ package faults_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -226,7 +227,7 @@ func TestWhatIsAwayRefusesAndCutsItsConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin(t, b, faults.RedisAway, faults.Options{})
-	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) { // returns when it is cut
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // returns when it is cut
 		t.Errorf("reading from a connection of before: %v, want it cut", err)
 	}
 	_ = conn.Close()

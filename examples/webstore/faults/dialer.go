@@ -20,13 +20,13 @@ func (b *Board) Dialer(name Name) DialFunc {
 	d := &dialer{open: map[net.Conn]struct{}{}}
 	b.While(name, func(context.Context, Active) { d.cut() })
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if err := b.Refuses(name); err != nil {
-			return nil, err
+		if b.On(name) {
+			return nil, refused(network)
 		}
 		c, err := d.dial(ctx, network, addr)
 		if err == nil && b.On(name) { // begun meanwhile
 			_ = c.Close()
-			return nil, b.Refuses(name)
+			return nil, refused(network)
 		}
 		return c, err
 	}
@@ -38,7 +38,11 @@ func (b *Board) Refuses(name Name) error {
 	if !b.On(name) {
 		return nil
 	}
-	return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	return refused("tcp")
+}
+
+func refused(network string) error {
+	return &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 }
 
 // dialer knows the connections that it has made.
@@ -71,12 +75,20 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// cut ends all connections, below whoever uses them.
+// cut ends all connections as the other side would: who reads finds the end, and who
+// writes a broken pipe.
 func (d *dialer) cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for c := range d.open {
-		_ = c.Close()
+		stream, ok := c.(interface {
+			CloseRead() error
+			CloseWrite() error
+		})
+		if !ok {
+			_ = c.Close()
+			continue
+		}
+		_, _ = stream.CloseRead(), stream.CloseWrite()
 	}
-	clear(d.open)
 }

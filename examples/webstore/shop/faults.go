@@ -65,8 +65,11 @@ func (s *shop) routeFaults(router *mux.Router) {
 		if err != nil {
 			return nil, err
 		}
-		s.log.WarnContext(r.Context(), "a fault is started on purpose", "fault", string(name(r)))
-		return control.Start(templated(r), name(r), options)
+		states, err := control.Start(templated(r), name(r), options)
+		if err == nil {
+			s.log.WarnContext(r.Context(), "a fault was started on purpose", "fault", string(name(r)))
+		}
+		return states, err
 	})).Methods(http.MethodPut)
 	router.Handle("/admin/faults/{name}", handle(func(_ http.ResponseWriter, r *http.Request) ([]faults.State, error) {
 		return control.Stop(templated(r), name(r))
