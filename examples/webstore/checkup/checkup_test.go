@@ -227,6 +227,10 @@ func TestWhatIsWrongIsFoundWithItsCauseAndWhatItMeans(t *testing.T) {
 			change:  func(w *world) { w.hosts["promotions"] = service("fail", map[string]string{"postgres": "fail"}) },
 			overall: checkup.Unhealthy, part: "postgres", status: checkup.Unhealthy, err: "promotions says so",
 		},
+		"only main misses PostgreSQL": {
+			change:  func(w *world) { w.hosts["main"] = service("fail", map[string]string{"postgres": "fail"}) },
+			overall: checkup.Unhealthy, part: "postgres", status: checkup.Unhealthy, err: "main says so",
+		},
 		"a noncritical service is not ready": {
 			names:   []string{"promotions", "lens"},
 			change:  func(w *world) { w.hosts["promotions"] = service("fail", nil); w.hosts["lens"] = prometheus("1") },
