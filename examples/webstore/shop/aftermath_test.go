@@ -533,6 +533,26 @@ func TestTwoInstancesShareWhatIsLeftBehind(t *testing.T) {
 	}
 }
 
+func TestAnOrderIsTakenUpByOneAtATime(t *testing.T) {
+	t.Parallel()
+	f := start(t, hasty)
+	f.add(alice, 1, 1)
+	f.payments.next(failing(503))
+	f.pay(alice, "k1")
+	takeUp := func() int {
+		orders, err := f.shop.store.takeUp(t.Context(), reconcileBatch, time.Hour, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(orders)
+	}
+	for takeUp() == 0 { // its time comes within a millisecond
+	}
+	if n := takeUp(); n != 0 {
+		t.Errorf("%d orders were taken up a second time", n)
+	}
+}
+
 // Two instances get the same key, and different keys for one cart, at the same time.
 func TestTwoInstancesSellACartOnce(t *testing.T) {
 	t.Parallel()
