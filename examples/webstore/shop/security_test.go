@@ -312,10 +312,15 @@ func TestWhatIsHostileIsNeitherRunNorBelieved(t *testing.T) {
 			if strings.HasPrefix(path, "/admin") {
 				token = admin
 			}
-			answer := f.ask(method, path, token, `{"quantity": 1}`)
+			body := `{"quantity": 1}`
 			if strings.HasPrefix(path, "/admin/faults/") {
-				answer = f.ask(method, path, token, `{}`)
+				body = `{}`
 			}
+			// A slash in a path may make it another endpoint's, or none's.
+			request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+			request.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}}
+			answer := httptest.NewRecorder()
+			f.ServeHTTP(answer, request)
 			check(fmt.Sprintf("%.60s", r), answer)
 		}
 		check(fmt.Sprintf("token %.40q", text), f.ask("GET", "/cart", text, ""))
@@ -446,7 +451,7 @@ func TestAnAnswerTellsNothingOfOurInsides(t *testing.T) {
 	look := func(when string) {
 		t.Helper()
 		for _, endpoint := range f.endpoints() {
-			if endpoint == "GET /docs" || strings.Contains(endpoint, "/healthz") || strings.HasSuffix(endpoint, "/admin/faults") {
+			if endpoint == "GET /docs" || endpoint == "GET /openapi.json" || strings.Contains(endpoint, "/healthz") || strings.HasSuffix(endpoint, "/admin/faults") {
 				continue // which are for people and for probes, and tell how the store can be broken
 			}
 			method, template, _ := strings.Cut(endpoint, " ")
