@@ -40,7 +40,7 @@ func BenchmarkPay(b *testing.B) {
 				}
 			}()
 			_, p := run(b, pgtest.URL(b), serve(b, paymentprovider.Handler(paymentprovider.Config{})), usualPatience, kit)
-			service := p.handler(kit)
+			service := p.handler(kit, nil)
 			pay := func(key string) {
 				request := httptest.NewRequestWithContext(b.Context(), "POST", "/payments", strings.NewReader(order))
 				request.Header.Set("Content-Type", "application/json")

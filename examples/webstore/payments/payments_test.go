@@ -73,7 +73,7 @@ func startOn(t testing.TB, databaseURL, providerURL string, patience patience) *
 	t.Helper()
 	kit := otelkittest.New(t)
 	pool, p := run(t, databaseURL, providerURL, patience, kit)
-	return &fixture{t, databaseURL, kit, pool, p, p.handler(kit)}
+	return &fixture{t, databaseURL, kit, pool, p, p.handler(kit, nil)}
 }
 
 // run makes the service, and ends it with the test.

@@ -64,6 +64,7 @@ import (
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/postgres"
+	"github.com/otelkit/kit/otelkit/profiles"
 	"github.com/otelkit/kit/otelkit/resilience"
 )
 
@@ -87,7 +88,7 @@ type Config struct {
 // catalogs hold all that the service measures.
 func catalogs() []*metrics.Catalog {
 	return []*metrics.Catalog{
-		telemetry.Payments, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog,
+		telemetry.Payments, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, resilience.Catalog, health.Catalog, profiles.Catalog,
 	}
 }
 
@@ -112,10 +113,12 @@ type payments struct {
 // Run serves until ctx is done, and returns nil when what was in flight has
 // been answered and the last telemetry was sent.
 func Run(ctx context.Context, cfg Config) error {
+	profiler := profiles.New(profiles.Config{}) // to PYROSCOPE_SERVER_ADDRESS; without it, nothing is profiled
 	kit, err := otelkit.Start(ctx, otelkit.Config{
 		Service:   telemetry.PaymentsService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
+		Profiles:  profiler,
 		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
 		Catalogs:  catalogs(),
 	})
@@ -155,7 +158,7 @@ func Run(ctx context.Context, cfg Config) error {
 	var background sync.WaitGroup
 	defer background.Wait()
 	background.Go(func() { p.check(ctx) })
-	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: control.Wrap(p.handler(kit)), Log: kit.Logger(), Ready: cfg.Ready})
+	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: control.Wrap(p.handler(kit, profiler)), Log: kit.Logger(), Ready: cfg.Ready})
 }
 
 // openStore connects to the database and brings its schema up to date.
@@ -202,6 +205,6 @@ func (p *payments) check(ctx context.Context) {
 }
 
 // handler is the service's API, observed.
-func (p *payments) handler(kit telemetryKit) http.Handler {
-	return httpserver.Wrap(p.routes(), httpserver.Config{Kit: kit, Filter: probes.Not})
+func (p *payments) handler(kit telemetryKit, profiler httpserver.Profiles) http.Handler {
+	return httpserver.Wrap(p.routes(), httpserver.Config{Kit: kit, Filter: probes.Not, Profiles: profiler})
 }

@@ -47,7 +47,7 @@ func startHostile(f *testing.F) *hostile {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return &hostile{f, p, p.handler(silent{})}
+	return &hostile{f, p, p.handler(silent{}, nil)}
 }
 
 // seed adds bodies that are right, that almost are, and that are not.

@@ -48,7 +48,7 @@ func startOn(t testing.TB, databaseURL string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t, kit, pool, p, p.handler(kit)}
+	return &fixture{t, kit, pool, p, p.handler(kit, nil)}
 }
 
 // answer is a status and a JSON object. It can be compared with another by ==, but for

@@ -49,6 +49,7 @@ import (
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/postgres"
+	"github.com/otelkit/kit/otelkit/profiles"
 )
 
 // schema is where the service's tables are.
@@ -91,10 +92,12 @@ type promotions struct {
 // Run serves until ctx is done, and returns nil when what was in flight has
 // been answered and the last telemetry was sent.
 func Run(ctx context.Context, cfg Config) error {
+	profiler := profiles.New(profiles.Config{}) // to PYROSCOPE_SERVER_ADDRESS; without it, nothing is profiled
 	kit, err := otelkit.Start(ctx, otelkit.Config{
 		Service:   telemetry.PromotionsService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
+		Profiles:  profiler,
 		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
 		Catalogs:  catalogs,
 	})
@@ -129,11 +132,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.DemoData {
 		background.Go(func() { p.renew(ctx, cmp.Or(cfg.renewalInterval, usualRenewalInterval)) })
 	}
-	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: faults.NewControl(cfg.Faults, nil).Wrap(p.handler(kit)), Log: kit.Logger(), Ready: cfg.Ready})
+	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: faults.NewControl(cfg.Faults, nil).Wrap(p.handler(kit, profiler)), Log: kit.Logger(), Ready: cfg.Ready})
 }
 
 // catalogs is all that the service records.
-var catalogs = []*metrics.Catalog{telemetry.Promotions, telemetry.Faults, httpserver.Catalog, postgres.Catalog, health.Catalog}
+var catalogs = []*metrics.Catalog{telemetry.Promotions, telemetry.Faults, httpserver.Catalog, postgres.Catalog, health.Catalog, profiles.Catalog}
 
 // openStore connects to the database and brings its schema up to date.
 func openStore(ctx context.Context, cfg Config, kit telemetryKit) (*pgxpool.Pool, error) {
@@ -178,6 +181,6 @@ func (p *promotions) check(ctx context.Context) {
 }
 
 // handler is the service's API, observed.
-func (p *promotions) handler(kit telemetryKit) http.Handler {
-	return httpserver.Wrap(p.routes(), httpserver.Config{Kit: kit, Filter: probes.Not})
+func (p *promotions) handler(kit telemetryKit, profiler httpserver.Profiles) http.Handler {
+	return httpserver.Wrap(p.routes(), httpserver.Config{Kit: kit, Filter: probes.Not, Profiles: profiler})
 }

@@ -42,7 +42,7 @@ func BenchmarkRequest(b *testing.B) {
 					b.Fatal(err)
 				}
 				b.Cleanup(closeAll)
-				handler := s.handler(kit)
+				handler := s.handler(kit, nil)
 				calls := new(calls)
 				s.cache.client.Load().AddHook(calls)
 				b.ReportAllocs()

@@ -65,6 +65,7 @@ import (
 	"github.com/otelkit/kit/otelkit/httpserver"
 	"github.com/otelkit/kit/otelkit/metrics"
 	"github.com/otelkit/kit/otelkit/postgres"
+	"github.com/otelkit/kit/otelkit/profiles"
 	"github.com/otelkit/kit/otelkit/ratelimit"
 	"github.com/otelkit/kit/otelkit/resilience"
 )
@@ -163,12 +164,14 @@ type shop struct {
 // Run serves until ctx is done, and returns nil when what was in flight has
 // been answered and the last telemetry was sent.
 func Run(ctx context.Context, cfg Config) error {
+	profiler := profiles.New(profiles.Config{}) // to PYROSCOPE_SERVER_ADDRESS; without it, nothing is profiled
 	kit, err := otelkit.Start(ctx, otelkit.Config{
 		Service:   telemetry.MainService,
 		Namespace: telemetry.Namespace,
 		Version:   cfg.Version,
+		Profiles:  profiler,
 		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
-		Catalogs:  []*metrics.Catalog{telemetry.Shop, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog},
+		Catalogs:  []*metrics.Catalog{telemetry.Shop, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog, profiles.Catalog},
 	})
 	if err != nil {
 		return err
@@ -201,7 +204,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.DemoData {
 		background.Go(func() { s.deliver(ctx) })
 	}
-	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: s.handler(kit), Log: kit.Logger(), Ready: cfg.Ready})
+	return service.Serve(ctx, service.Config{Addr: cfg.Addr, Handler: s.handler(kit, profiler), Log: kit.Logger(), Ready: cfg.Ready})
 }
 
 // open makes the service out of what it needs. The returned function closes
@@ -381,12 +384,13 @@ func (s *shop) check(ctx context.Context) {
 }
 
 // handler is the service's API, limited and observed.
-func (s *shop) handler(kit telemetryKit) http.Handler {
+func (s *shop) handler(kit telemetryKit, profiler httpserver.Profiles) http.Handler {
 	routes := s.routes()
 	observed := httpserver.Wrap(routes, httpserver.Config{
 		Kit:           kit,
 		Filter:        probes.Not,
 		ServerTiming:  true,
+		Profiles:      profiler,
 		ClientAddress: func(r *http.Request) string { return visitorOf(r.Context()).client() },
 	})
 	routes.Use(s.guard) // now that the route is told first: of what is denied, too

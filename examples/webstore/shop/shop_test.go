@@ -70,7 +70,7 @@ func (w *world) start(database string, edit func(*Config)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t, kit, s, s.handler(kit), w, openDatabase(t, database), documented}
+	return &fixture{t, kit, s, s.handler(kit, nil), w, openDatabase(t, database), documented}
 }
 
 // openDatabase connects the test itself to a database.
