@@ -199,7 +199,7 @@ func readCharge(status int, text []byte) (verdict, error) {
 	}
 	err := json.Unmarshal(text, &answer)
 	switch {
-	case status == http.StatusCreated && err == nil && answer.ID != "":
+	case status == http.StatusCreated && err == nil && jsonhttp.ValidKey(answer.ID): // it goes into the database and to main
 		return verdict{state: StateAuthorised, chargeID: answer.ID}, nil
 	case status >= 400 && status < 500 && refusals[answer.Code]:
 		return verdict{state: StateDeclined, declineCode: answer.Code}, nil
@@ -221,6 +221,8 @@ func readVoid(status int, text []byte) (verdict, error) {
 		return verdict{}, unsettled(status, answer.Code)
 	case *answer.ChargeID == "":
 		return verdict{state: StateCancelled}, nil
+	case !jsonhttp.ValidKey(*answer.ChargeID):
+		return verdict{}, unsettled(status, answer.Code)
 	case answer.Refunded:
 		return verdict{state: StateRefunded, chargeID: *answer.ChargeID}, nil
 	}

@@ -3,10 +3,12 @@ package shop
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -73,9 +75,18 @@ func (c *inventoryClient) reserve(ctx context.Context, order Order, line OrderLi
 		return reservation{}, err
 	}
 	var r reservation
-	err = answer.into(&r)
-	return r, err
+	if err := answer.into(&r); err != nil {
+		return reservation{}, err
+	}
+	if !jsonhttp.ValidKey(r.Warehouse) || r.Days < 0 || r.Days > maxDays {
+		return reservation{}, errors.New("inventory reserves in no warehouse that there can be, or for no time")
+	}
+	return r, nil
 }
+
+// maxDays is the longest that a delivery may take. What is written of an order is what
+// can be true: the answer is a third party's.
+const maxDays = 365
 
 // release gives a reservation back, and keeps its key from making another.
 func (c *inventoryClient) release(ctx context.Context, key string) error {

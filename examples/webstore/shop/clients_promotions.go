@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/otelkit/kit/examples/webstore/jsonhttp"
 	"github.com/otelkit/kit/examples/webstore/telemetry"
 )
 
@@ -59,6 +60,9 @@ func (c *promotionsClient) redeem(ctx context.Context, order Order) (offer, erro
 	}
 	if o.Currency != order.Subtotal.Currency || o.Discount < 0 || o.Discount >= order.Subtotal.Amount {
 		return offer{}, fmt.Errorf("promotions gives %d %s off %d %s", o.Discount, o.Currency, order.Subtotal.Amount, order.Subtotal.Currency)
+	}
+	if o.Code != "" && !jsonhttp.ValidKey(o.Code) {
+		return offer{}, fmt.Errorf("promotions gives a discount for %.40q, which is no promotion", o.Code)
 	}
 	return o, nil
 }

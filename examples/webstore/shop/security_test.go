@@ -3,6 +3,7 @@ package shop
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -524,4 +525,48 @@ func TestNobodyIsFollowedElsewhere(t *testing.T) {
 		t.Errorf("requests went astray: %v", astray)
 	}
 	f.agrees()
+}
+
+func TestWhatOthersMakeUpIsNotWrittenDown(t *testing.T) {
+	saying := func(status int, text string) trouble {
+		return func(_ *fake, w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
+		}
+	}
+	f := start(t, hasty)
+	for i, text := range []string{
+		`{"warehouse": "a\u0000b", "fulfillment_days": 3}`,
+		`{"warehouse": "a\nINJECTED", "fulfillment_days": 3}`,
+		`{"warehouse": "` + strings.Repeat("A", 1<<20) + `", "fulfillment_days": 3}`,
+		`{"warehouse": "EU-CENTRAL", "fulfillment_days": 99999999999}`,
+		`{"warehouse": "EU-CENTRAL", "fulfillment_days": -1}`,
+		`{"warehouse": "", "fulfillment_days": 1}`, `<html>`, ``, strings.Repeat("[", 60_000),
+	} {
+		f.add(alice, 1, 1)
+		f.inventory.next(nil, saying(http.StatusCreated, text))
+		status, order := f.pay(alice, fmt.Sprint("reservation", i))
+		want(t, status, order, http.StatusOK, "")
+		if order["status"] != "delayed" {
+			t.Errorf("reserved by %.60q, order %v is not delayed", text, order)
+		}
+	}
+	for i, text := range []string{
+		`{"discount": 1, "currency": "EUR", "promotion_code": "a\u0000b"}`,
+		`{"discount": 99900, "currency": "EUR", "promotion_code": "ALL"}`,
+		`{"discount": -1, "currency": "EUR", "promotion_code": "MORE"}`,
+		`{"discount": 1, "currency": "JPY", "promotion_code": "YEN"}`,
+		`{"discount": 1e99, "currency": "EUR"}`, `[]`, ``,
+	} {
+		f.add(alice, 1, 1)
+		f.promotions.next(saying(http.StatusOK, text))
+		status, order := f.pay(alice, fmt.Sprint("promotion", i))
+		want(t, status, order, http.StatusOK, "")
+		if total := order["total"].(map[string]any); total["amount"] != 99900.0 {
+			t.Errorf("with %.60q order %v does not cost the full price", text, order)
+		}
+	}
+	f.settle()
+	f.agrees()
+	f.oneLineEach()
 }
