@@ -30,7 +30,7 @@ func document(breakable bool) openapi.Document {
 	return openapi.Document{
 		Title:   "Webstore",
 		Version: "1.0.0",
-		Description: "A small shop. Money is in minor units of each market's currency. " +
+		Description: "A small shop in seven markets. Money is in minor units of each market's currency. " +
 			"Problems are told as RFC 9457 has it: their type stays the same, and the trace id is to be quoted.",
 		Schemas:    schemas,
 		Parameters: parameters,
@@ -83,6 +83,11 @@ var orderID = openapi.Member{Name: "order_id", Schema: `{"type": "string", "form
 // noOrderYet is orderID where a coupon's code is none before there is an order.
 var noOrderYet = openapi.Member{Name: orderID.Name, Schema: orderID.Schema, Example: orderID.Example, Optional: true}
 
+// minAmount is not told again when the request is repeated.
+var minAmount = openapi.Member{
+	Name: "min_amount", Schema: `{"$ref": "#/components/schemas/Money"}`, Example: `{"amount": 18500, "currency": "EUR"}`, Optional: true,
+}
+
 // aboutOrders are problems that tell which order they are about.
 func aboutOrders(list ...*jsonhttp.Problem) []openapi.Problem {
 	problems := make([]openapi.Problem, len(list))
@@ -103,8 +108,8 @@ func shopping() []openapi.Operation {
 		Answers:    []openapi.Answer{{Status: http.StatusOK, Description: "The order. It was paid; one that cannot be delivered may be cancelled, and its money given back.", Schema: "Order", Example: order}},
 		Problems: slices.Concat(
 			openapi.Problems(jsonhttp.MissingKey, UnknownMarket, InvalidMethod, CartEmpty, OutOfStock, jsonhttp.KeyReused),
-			aboutOrders(OrderPending, PaymentDeclined, PaymentUnavailable, CouponUsedUp, BelowMinimum, PromotionsUnavailable, OrderCancelled),
-			[]openapi.Problem{openapi.ProblemOf(UnknownCoupon, noOrderYet)},
+			aboutOrders(OrderPending, PaymentDeclined, PaymentUnavailable, CouponUsedUp, PromotionsUnavailable, OrderCancelled),
+			[]openapi.Problem{openapi.ProblemOf(UnknownCoupon, noOrderYet), openapi.ProblemOf(BelowMinimum, orderID, minAmount)},
 		),
 	}
 	alias := checkout
@@ -259,8 +264,8 @@ func probing() []openapi.Operation {
 		{Method: http.MethodGet, Path: "/healthz/ready", Summary: "Whether the service should get requests", Answers: []openapi.Answer{pass(ready), fail}},
 		{
 			Method: http.MethodGet, Path: "/healthz", Summary: "What the service needs, and which of that is there",
-			Answers: []openapi.Answer{pass(`{"status": "pass", "notes": ["ready"], "checks": {"postgres:responseTime": [
-				{"componentType": "datastore", "observedValue": 0.4, "observedUnit": "ms", "status": "pass", "time": "2026-06-01T12:00:00Z", "layer": "datastore", "criticality": "critical"}]}}`), fail},
+			Answers: []openapi.Answer{pass(`{"status": "pass", "notes": ["ready"], "checks": {"payments:responseTime": [
+				{"componentType": "component", "observedValue": 0.4, "observedUnit": "ms", "status": "pass", "time": "2026-06-01T12:00:00Z", "layer": "component", "criticality": "noncritical"}]}}`), fail},
 		},
 	}
 }

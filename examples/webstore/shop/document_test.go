@@ -92,10 +92,6 @@ func (f *fixture) breakThings() {
 		f.t.Helper()
 		f.expect(method, "/admin/faults"+path, admin, body, status, problem)
 	}
-	others := []*fake{&f.payments.fake, &f.promotions.fake, &f.inventory.fake, &f.crm.fake}
-	for _, other := range others { // they have no faults at first
-		other.always(failing(http.StatusNotFound))
-	}
 	for _, op := range document(true).Operations {
 		if path, body, _ := example(op); mayAnswer(op, "forbidden") {
 			f.expect(op.Method, path, alice, body, http.StatusForbidden, "forbidden")
@@ -110,10 +106,10 @@ func (f *fixture) breakThings() {
 	expect("PUT", "/provider-slow", `{}`, http.StatusBadGateway, "fault_unreachable")
 	expect("DELETE", "/provider-slow", "", http.StatusBadGateway, "fault_unreachable")
 	expect("DELETE", "", "", http.StatusBadGateway, "fault_unreachable")
-	for _, other := range others {
-		other.next(func(_ *fake, w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, `{"faults": [{"name": "provider-slow", "service": "payment-provider", "on": false}]}`)
-		})
+	for _, other := range []*fake{&f.payments.fake, &f.promotions.fake, &f.inventory.fake, &f.crm.fake} {
+		other.mu.Lock()
+		other.faults = `{"faults": [{"name": "provider-slow", "service": "payment-provider", "on": false}]}`
+		other.mu.Unlock()
 	}
 	expect("DELETE", "", "", http.StatusOK, "")
 }

@@ -92,6 +92,7 @@ type fake struct {
 	mu     sync.Mutex
 	well   http.HandlerFunc // holds mu
 	script []trouble
+	faults string // the answer to who asks about them, if there are some
 	after  func() // is called after each call was heeded, and before it is answered
 	calls  []string
 }
@@ -137,7 +138,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, "/faults") {
-		http.NotFound(w, r) // there are none
+		f.tellFaults(w, r)
 		return
 	}
 	f.mu.Lock()
@@ -161,6 +162,18 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.world.passes()
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes())
+}
+
+// tellFaults answers who asks about faults: unless the test says something else, that
+// there are none.
+func (f *fake) tellFaults(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.faults == "" {
+		http.NotFound(w, r)
+		return
+	}
+	_, _ = w.Write([]byte(f.faults))
 }
 
 // next has these things happen to the next calls; nil is none.
