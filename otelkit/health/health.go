@@ -276,9 +276,9 @@ func (c *Checker) tellState(before State, now Report) {
 	case NotReady, Failed:
 		level = slog.LevelError
 	}
-	attrs := []slog.Attr{slog.String("from", string(before)), slog.String("to", string(now.State))}
+	attrs := []slog.Attr{slog.String("otelkit.health.previous_state", string(before)), slog.String("otelkit.health.state", string(now.State))}
 	if now.Output != "" && level > slog.LevelInfo { // else it is what does not matter
-		attrs = append(attrs, slog.String("because", now.Output))
+		attrs = append(attrs, slog.String("otelkit.health.output", now.Output))
 	}
 	c.log.LogAttrs(ctx, level, "health state changed", attrs...)
 }
@@ -287,20 +287,20 @@ func (c *Checker) tellCheck(check CheckReport, err error) {
 	ctx := c.telemetry()
 	CheckTransitions.Add(ctx, 1, CheckTransitionAttrs{check.Name, check.Status})
 	attrs := []slog.Attr{
-		slog.String("check", check.Name),
-		slog.String("layer", string(check.Layer)),
-		slog.String("criticality", string(check.Criticality)),
+		slog.String("otelkit.health.check.name", check.Name),
+		slog.String("otelkit.health.check.layer", string(check.Layer)),
+		slog.String("otelkit.health.check.criticality", string(check.Criticality)),
 	}
 	if err == nil {
 		c.log.LogAttrs(ctx, slog.LevelInfo, "health check passes", attrs...)
 		return
 	}
-	attrs = append(attrs, slog.String("error", check.Output))
+	attrs = append(attrs, slog.String("exception.message", check.Output))
 	if len(check.CausedBy) > 0 {
-		attrs = append(attrs, slog.Any("caused_by", check.CausedBy))
+		attrs = append(attrs, slog.Any("otelkit.health.check.caused_by", check.CausedBy))
 	}
 	if crash, ok := errors.AsType[*crashError](err); ok {
-		attrs = append(attrs, slog.String("stack", crash.stack))
+		attrs = append(attrs, slog.String("exception.stacktrace", crash.stack))
 	}
 	c.log.LogAttrs(ctx, slog.LevelWarn, "health check fails", attrs...)
 }

@@ -154,19 +154,19 @@ func TestTheLogHasALineForEachChange(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 			}
 		}
-		step(`level=INFO msg="health state changed" from=starting to=ready`)
+		step(`level=INFO msg="health state changed" otelkit.health.previous_state=starting otelkit.health.state=ready`)
 		network.set(fmt.Errorf("no route: %w", errors.New("token=abc")))
 		after(10 * time.Second)
-		step(`level=WARN msg="health check fails" check=network layer=system criticality=informational error="no route: token=[redacted]"`)
+		step(`level=WARN msg="health check fails" otelkit.health.check.name=network otelkit.health.check.layer=system otelkit.health.check.criticality=informational exception.message="no route: token=[redacted]"`)
 		postgres.set(errAway)
 		after(time.Minute)
-		step(`level=ERROR msg="health state changed" from=ready to=not_ready because="network: no route: token=[redacted]"`,
-			`level=WARN msg="health check fails" check=postgres layer=datastore criticality=critical error="connection refused" caused_by=[network]`)
+		step(`level=ERROR msg="health state changed" otelkit.health.previous_state=ready otelkit.health.state=not_ready otelkit.health.output="network: no route: token=[redacted]"`,
+			`level=WARN msg="health check fails" otelkit.health.check.name=postgres otelkit.health.check.layer=datastore otelkit.health.check.criticality=critical exception.message="connection refused" otelkit.health.check.caused_by=[network]`)
 		postgres.set(nil)
 		after(time.Minute)
-		step(`level=INFO msg="health state changed" from=not_ready to=ready`,
-			`level=INFO msg="health check passes" check=postgres layer=datastore criticality=critical`)
+		step(`level=INFO msg="health state changed" otelkit.health.previous_state=not_ready otelkit.health.state=ready`,
+			`level=INFO msg="health check passes" otelkit.health.check.name=postgres otelkit.health.check.layer=datastore otelkit.health.check.criticality=critical`)
 		c.Drain()
-		step(`level=INFO msg="health state changed" from=ready to=draining`)
+		step(`level=INFO msg="health state changed" otelkit.health.previous_state=ready otelkit.health.state=draining`)
 	})
 }
