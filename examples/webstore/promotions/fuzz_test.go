@@ -127,6 +127,7 @@ func FuzzRedeem(f *testing.F) {
 		}
 		var first, again Discount
 		if status := h.post(t, "/api/promotions/redemptions", key, body, &first); status != http.StatusOK {
+			h.unchanged(t)
 			return
 		}
 		if status := h.post(t, "/api/promotions/redemptions", key, body, &again); status != http.StatusOK || again != first {
@@ -144,6 +145,16 @@ func FuzzRedeem(f *testing.F) {
 	})
 }
 
+// unchanged asserts that nothing was ever redeemed or released.
+func (h *hostile) unchanged(t *testing.T) {
+	t.Helper()
+	var written int64
+	err := h.promotions.store.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM redemptions) + (SELECT sum(used) FROM coupons)`).Scan(&written)
+	if err != nil || written != 0 {
+		t.Errorf("what was refused has written %d redemptions or uses; %v", written, err)
+	}
+}
+
 func FuzzRelease(f *testing.F) {
 	h := startHostile(f)
 	for i, key := range []string{"k", "a/b", "..", ".", "//", "%", "?", "#", "\x00", "\xff", " ", "ä", strings.Repeat("k", 129)} {
@@ -153,12 +164,16 @@ func FuzzRelease(f *testing.F) {
 		if key == "" {
 			return // another path
 		}
+		if _, err := h.promotions.store.pool.Exec(t.Context(), `TRUNCATE redemptions; UPDATE coupons SET used = 0`); err != nil {
+			t.Fatal(err)
+		}
 		var given struct{ Released bool }
 		status := h.post(t, releasePath(key), "", body, &given)
 		if given.Released {
 			t.Errorf("%q released what was never redeemed", key)
 		}
 		if status != http.StatusOK {
+			h.unchanged(t)
 			return
 		}
 		var d Discount

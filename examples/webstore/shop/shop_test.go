@@ -30,7 +30,7 @@ const (
 
 // fixture is the service over a real database, in a world of the test's.
 type fixture struct {
-	t    *testing.T
+	t    testing.TB
 	kit  *otelkittest.Kit
 	shop *shop
 	http.Handler
@@ -46,7 +46,7 @@ var contracts = map[bool]func() (*openapitest.Contract, error){
 }
 
 // start starts a service; edit, if not nil, changes its configuration.
-func start(t *testing.T, edit func(*Config)) *fixture {
+func start(t testing.TB, edit func(*Config)) *fixture {
 	t.Helper()
 	return newWorld(t).start(pgtest.URL(t), edit)
 }
@@ -74,7 +74,7 @@ func (w *world) start(database string, edit func(*Config)) *fixture {
 }
 
 // openDatabase connects the test itself to a database.
-func openDatabase(t *testing.T, url string) *pgxpool.Pool {
+func openDatabase(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -152,7 +152,7 @@ func (f *fixture) ask(method, path, token, body string, header ...string) *httpt
 }
 
 // want compares an answer with a status and, for a problem, its name.
-func want(t *testing.T, status int, answer map[string]any, wantStatus int, problem string) {
+func want(t testing.TB, status int, answer map[string]any, wantStatus int, problem string) {
 	t.Helper()
 	if status != wantStatus || problem != "" && answer["type"] != "urn:webstore:problem:"+problem {
 		t.Errorf("got %d %v, want %d %s", status, answer, wantStatus, problem)

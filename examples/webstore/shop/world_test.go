@@ -16,7 +16,7 @@ import (
 // world is who the service calls, as the test wants them to be. It keeps what a real
 // one would, so that the test can compare that with what the service believes.
 type world struct {
-	t          *testing.T
+	t          testing.TB
 	payments   *fakePayments
 	promotions *fakePromotions
 	inventory  *fakeInventory
@@ -57,7 +57,7 @@ func (w *world) passed() int {
 	return w.instants
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{
 		t:          t,
 		payments:   &fakePayments{payments: map[string]*fakePayment{}},
