@@ -109,7 +109,8 @@ func startTown(t *testing.T) *town {
 	third := []string{"--failure-scale", "1", "--seed", strconv.Itoa(int(rand.Uint32()))}
 	shop := []string{
 		"--payments-url", url(paymentsPart), "--promotions-url", url("promotions"), "--inventory-url", url("inventory"), "--crm-url", url("crm"),
-		"--demo-data", "--reconcile-after", "2s", "--cancel-after", "20s", "--outbox-max-pause", "1s",
+		"--demo-data", "--limit-per-address", "off", "--limit-per-user", "off",
+		"--reconcile-after", "1s", "--cancel-after", "3s", "--outbox-max-pause", "1s",
 	}
 	town.commands = map[string][]string{
 		"inventory":        serve("inventory", "inventory", third...),
@@ -125,6 +126,12 @@ func startTown(t *testing.T) *town {
 	}
 	for part := range town.commands {
 		town.untilReady(part)
+	}
+	// So that orders are delayed, and cancelled after they were paid.
+	out, err := exec.Command(filepath.Join(binaries, "webstore"), "fault", "start", "inventory-out-of-stock",
+		"--intensity", "0.2", "--for", "1h", "--url", url(main0Part)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	return town
 }
@@ -147,7 +154,7 @@ func (w *town) start(part string) {
 		w.t.Fatal(err)
 	}
 	command := exec.Command(filepath.Join(binaries, "webstore"), w.commands[part]...)
-	command.Env = append(os.Environ(), "DATABASE_URL="+w.database.URL("webstore"), "REDIS_URL=redis://"+w.redis.Addr())
+	command.Env = append(os.Environ(), "DATABASE_URL="+w.database.URL("webstore"), "REDIS_URL=redis://"+w.redis.Addr(), "WEBSTORE_FAULTS_KEY=crash")
 	process, err := child.Start(command, log, syscall.SIGKILL)
 	if err != nil {
 		w.t.Fatal(err)
