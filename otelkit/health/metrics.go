@@ -113,7 +113,7 @@ func (c *Checker) observe() (end func()) {
 
 func (c *Checker) warn(err error) {
 	if err != nil {
-		c.log.Warn("health is not recorded", "err", err)
+		c.log.Warn("health is not recorded", "exception.message", err.Error())
 	}
 }
 

@@ -43,7 +43,7 @@ func (l *logger) Printf(ctx context.Context, format string, args ...any) {
 		return
 	}
 	to.LogAttrs(ctx, slog.LevelWarn, "go-redis complains",
-		slog.String("err", strings.TrimPrefix(fmt.Sprintf(format, args...), "redis: ")), slog.Int("times", times))
+		slog.String("exception.message", strings.TrimPrefix(fmt.Sprintf(format, args...), "redis: ")), slog.Int("otelkit.redisdb.complaints", times))
 }
 
 // admit counts a complaint. It returns how many there were, if they are to be

@@ -19,8 +19,8 @@ func TestAComplaintIsLoggedOnceAMinuteWithHowOftenItCame(t *testing.T) {
 		complain := func() { l.Printf(t.Context(), "redis: failed to dial after %d attempts", 2) }
 
 		complain()
-		kit.Log("go-redis complains", attribute.Int("times", 1)).HasSeverity(otellog.SeverityWarn).Has(
-			attribute.String("err", "failed to dial after 2 attempts"))
+		kit.Log("go-redis complains", attribute.Int("otelkit.redisdb.complaints", 1)).HasSeverity(otellog.SeverityWarn).Has(
+			attribute.String("exception.message", "failed to dial after 2 attempts"))
 		for range 100 {
 			complain()
 		}
@@ -30,7 +30,7 @@ func TestAComplaintIsLoggedOnceAMinuteWithHowOftenItCame(t *testing.T) {
 		}
 		time.Sleep(complainEvery)
 		complain()
-		kit.Log("go-redis complains", attribute.Int("times", 101))
+		kit.Log("go-redis complains", attribute.Int("otelkit.redisdb.complaints", 101))
 	})
 }
 

@@ -140,7 +140,7 @@ func Handler(log *slog.Logger, h func(http.ResponseWriter, *http.Request) error)
 			w.WriteHeader(statusClientClosedRequest)
 			return
 		}
-		log.ErrorContext(r.Context(), "request failed", "error", err.Error())
+		log.ErrorContext(r.Context(), "request failed", "exception.message", err.Error())
 		span := trace.SpanFromContext(r.Context())
 		span.RecordError(err)
 		span.SetStatus(codes.Error, err.Error())

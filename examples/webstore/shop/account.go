@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -75,7 +76,7 @@ func (s *shop) register(ctx context.Context, c credentials) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
-	s.log.InfoContext(ctx, "User registered", "user_id", g.User.ID, "client.address", visitorOf(ctx).client())
+	s.log.InfoContext(ctx, "User registered", "user.id", strconv.FormatInt(g.User.ID, 10), "client.address", visitorOf(ctx).client())
 	s.countAuth(ctx, telemetry.AuthRegister, telemetry.AuthSucceeded)
 	return g, nil
 }
@@ -107,7 +108,7 @@ func (s *shop) login(ctx context.Context, c credentials) (grant, error) {
 	if err := s.store.openSession(ctx, user.ID, g.session(c.Guest)); err != nil {
 		return grant{}, err
 	}
-	s.log.InfoContext(ctx, "User logged in successfully", "user_id", user.ID, "client.address", visitorOf(ctx).client())
+	s.log.InfoContext(ctx, "User logged in successfully", "user.id", strconv.FormatInt(user.ID, 10), "client.address", visitorOf(ctx).client())
 	s.countAuth(ctx, telemetry.AuthLogin, telemetry.AuthSucceeded)
 	return g, nil
 }

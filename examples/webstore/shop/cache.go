@@ -281,7 +281,7 @@ func (c *cache) note(ctx context.Context, err error) {
 	}
 	c.away = away
 	if c.away {
-		c.log.WarnContext(ctx, "redis is away: PostgreSQL answers what it would", "error", err.Error())
+		c.log.WarnContext(ctx, "redis is away: PostgreSQL answers what it would", "exception.message", err.Error())
 		return
 	}
 	c.log.InfoContext(ctx, "redis is back")

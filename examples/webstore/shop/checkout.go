@@ -112,7 +112,7 @@ func (s *shop) checkout(ctx context.Context, c checkout) (Order, error) {
 	span.SetAttributes(order.attributes()...)
 	if outcome == telemetry.CheckoutFailed && order.Status == StatusPaid {
 		// The shopper has bought it; what remains is ours to do.
-		s.log.ErrorContext(ctx, "order is paid and left to the reconciler", "order_id", order.ID, "error", err.Error())
+		s.log.ErrorContext(ctx, "order is paid and left to the reconciler", "webstore.order.id", order.ID, "exception.message", err.Error())
 		outcome, err = telemetry.CheckoutCompleted, nil
 	}
 	if outcome == "" {
@@ -128,10 +128,12 @@ func (s *shop) checkout(ctx context.Context, c checkout) (Order, error) {
 		span.SetStatus(codes.Error, err.Error())
 		return order, err // logged by the one who answers
 	}
-	log := s.log.With("user_id", c.user, "order_id", order.ID, "market", string(c.market), "method", string(c.method),
-		"amount", order.Total.Amount, "currency", order.Total.Currency, "items", len(order.Lines), "charge_id", order.ChargeID)
+	log := s.log.With("user.id", strconv.FormatInt(c.user, 10), "webstore.order.id", order.ID,
+		"webstore.market", string(c.market), "webstore.payment.method", string(c.method),
+		"webstore.order.total", order.Total.Amount, "webstore.order.currency", order.Total.Currency,
+		"webstore.cart.lines", len(order.Lines), "webstore.payment.charge_id", order.ChargeID)
 	if err != nil {
-		log = log.With("reason", err.Error())
+		log = log.With("exception.message", err.Error())
 	}
 	log.Log(ctx, level, "Checkout "+string(outcome))
 	return order, err
@@ -182,8 +184,8 @@ func (s *shop) lookUp(ctx context.Context, order Order) error {
 			return err
 		}
 		if slow {
-			trace.SpanFromContext(ctx).AddEvent("slow query", trace.WithAttributes(attribute.Int64("webstore.product.id", line.ProductID)))
-			s.log.WarnContext(ctx, "Slow database query", "product_id", line.ProductID)
+			trace.SpanFromContext(ctx).AddEvent("slow query", trace.WithAttributes(attribute.String("webstore.product.id", strconv.FormatInt(line.ProductID, 10))))
+			s.log.WarnContext(ctx, "Slow database query", "webstore.product.id", strconv.FormatInt(line.ProductID, 10))
 		}
 	}
 	return nil
@@ -229,15 +231,15 @@ func (s *shop) priceOf(ctx context.Context, order Order) (Order, telemetry.Check
 	case err != nil && order.Coupon != "":
 		return s.refuse(ctx, order, err)
 	case err != nil:
-		s.log.WarnContext(ctx, "no promotion: the order costs the full price", "order_id", order.ID, "error", err.Error())
+		s.log.WarnContext(ctx, "no promotion: the order costs the full price", "webstore.order.id", order.ID, "exception.message", err.Error())
 	}
 	priced, _, err := s.store.price(ctx, order, taken, s.pace.reconcileAfter)
 	if err != nil {
 		return order, telemetry.CheckoutFailed, fmt.Errorf("writing the price of order %s: %w", order.ID, err)
 	}
 	if priced.Discount.Amount > 0 {
-		s.log.InfoContext(ctx, "Applied promotion discount", "order_id", order.ID, "promotion_code", priced.PromotionCode,
-			"discount", priced.Discount.Amount, "currency", priced.Discount.Currency)
+		s.log.InfoContext(ctx, "Applied promotion discount", "webstore.order.id", order.ID, "webstore.promotion.code", priced.PromotionCode,
+			"webstore.order.discount", priced.Discount.Amount, "webstore.order.currency", priced.Discount.Currency)
 	}
 	return priced, "", nil
 }
@@ -257,7 +259,7 @@ func (s *shop) refuse(ctx context.Context, order Order, why error) (Order, telem
 		return refused, "", nil
 	}
 	s.became(ctx, refused)
-	s.log.InfoContext(ctx, "Order cancelled with its coupon", "order_id", order.ID, "coupon", order.Coupon, "error", why.Error())
+	s.log.InfoContext(ctx, "Order cancelled with its coupon", "webstore.order.id", order.ID, "webstore.coupon.entered", order.Coupon, "exception.message", why.Error())
 	problem := about(cancelled[reason], order.ID)
 	if reason == cancelledBelowMinimum {
 		problem.More["min_amount"] = money.Price(order.Market, no.minAmount)
@@ -286,7 +288,7 @@ func (s *shop) payFor(ctx context.Context, order Order) (Order, telemetry.Checko
 		}
 		return ended, "", err
 	case err != nil:
-		s.log.ErrorContext(ctx, "Payment service error", "order_id", order.ID, "error", err.Error())
+		s.log.ErrorContext(ctx, "Payment service error", "webstore.order.id", order.ID, "exception.message", err.Error())
 		trace.SpanFromContext(ctx).RecordError(err)
 		return order, telemetry.CheckoutUnavailable, about(PaymentUnavailable, order.ID)
 	}

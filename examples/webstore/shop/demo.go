@@ -49,7 +49,7 @@ func (s *shop) deliver(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := s.store.replenish(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "the warehouse did not deliver", "error", err.Error())
+			s.log.WarnContext(ctx, "the warehouse did not deliver", "exception.message", err.Error())
 		}
 	}
 }

@@ -114,8 +114,9 @@ func (f *fixture) breakThings() {
 	expect("DELETE", "", "", http.StatusOK, "")
 }
 
-// askTooOften asks another instance, which lets one request a minute pass.
-func (f *fixture) askTooOften() {
+// askTooOften asks another instance, which lets one request a minute pass, and
+// returns it.
+func (f *fixture) askTooOften() *fixture {
 	f.t.Helper()
 	busy := f.world.start(f.database.Config().ConnString(), func(cfg *Config) {
 		withFaults(cfg)
@@ -129,6 +130,7 @@ func (f *fixture) askTooOften() {
 			busy.expect(op.Method, path, alice, body, http.StatusTooManyRequests, "too_many_requests", header...)
 		}
 	}
+	return busy
 }
 
 // expect makes a request and fails the test unless that is the answer.

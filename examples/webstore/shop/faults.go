@@ -67,7 +67,7 @@ func (s *shop) routeFaults(router *mux.Router) {
 		}
 		states, err := control.Start(templated(r), name(r), options)
 		if err == nil {
-			s.log.WarnContext(r.Context(), "a fault was started on purpose", "fault", string(name(r)))
+			s.log.WarnContext(r.Context(), "a fault was started on purpose", "webstore.fault.name", string(name(r)))
 		}
 		return states, err
 	})).Methods(http.MethodPut)

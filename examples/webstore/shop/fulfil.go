@@ -26,10 +26,10 @@ func (s *shop) advice(ctx context.Context, order Order) []string {
 		switch {
 		case err != nil:
 			answer = telemetry.InventoryUnavailable
-			s.log.WarnContext(ctx, "Inventory not checked", "order_id", order.ID, "product_id", line.ProductID, "error", err.Error())
+			s.log.WarnContext(ctx, "Inventory not checked", "webstore.order.id", order.ID, "webstore.product.id", strconv.FormatInt(line.ProductID, 10), "exception.message", err.Error())
 		case !available:
 			answer = telemetry.InventoryShort
-			s.log.WarnContext(ctx, "Inventory not available in preferred warehouses", "order_id", order.ID, "product_id", line.ProductID, "quantity", line.Quantity)
+			s.log.WarnContext(ctx, "Inventory not available in preferred warehouses", "webstore.order.id", order.ID, "webstore.product.id", strconv.FormatInt(line.ProductID, 10), "webstore.product.quantity", line.Quantity)
 			said[i] = fmt.Sprintf("%s may take longer: no warehouse near you has %d of it at the moment.", line.ProductName, line.Quantity)
 		}
 		telemetry.InventoryChecks.Add(ctx, 1, telemetry.InventoryCheckAttrs{Market: order.Market, Answer: answer})
@@ -74,7 +74,7 @@ func (s *shop) fulfil(ctx context.Context, order Order) (Order, telemetry.Checko
 		return ended, "", nil
 	}
 	s.became(ctx, ended)
-	log := s.log.With("order_id", order.ID, "market", string(order.Market), "lines", len(order.Lines), "missing", missing)
+	log := s.log.With("webstore.order.id", order.ID, "webstore.market", string(order.Market), "webstore.cart.lines", len(order.Lines), "webstore.order.missing_lines", missing)
 	switch status {
 	case StatusDelayed:
 		log.WarnContext(ctx, "Order marked for delayed fulfillment")
@@ -110,7 +110,7 @@ func (s *shop) reserve(ctx context.Context, order Order) []reservedLine {
 		}
 		product := strconv.FormatInt(line.ProductID, 10)
 		telemetry.ReservationFailures.Add(ctx, 1, telemetry.ReservationFailureAttrs{Market: order.Market, Product: product, Reason: reason})
-		s.log.ErrorContext(ctx, "Inventory reservation failed after payment", "order_id", order.ID, "product_id", line.ProductID, "quantity", line.Quantity, "error", cause)
+		s.log.ErrorContext(ctx, "Inventory reservation failed after payment", "webstore.order.id", order.ID, "webstore.product.id", strconv.FormatInt(line.ProductID, 10), "webstore.product.quantity", line.Quantity, "exception.message", cause)
 	})
 	reserved := []reservedLine{} // nil would be no list in JSON
 	span := trace.SpanFromContext(ctx)
@@ -120,11 +120,11 @@ func (s *shop) reserve(ctx context.Context, order Order) []reservedLine {
 		}
 		reserved = append(reserved, reservedLine{order.Lines[i].ProductID, r})
 		span.AddEvent("reserved", trace.WithAttributes(
-			attribute.Int64("webstore.product.id", order.Lines[i].ProductID),
+			attribute.String("webstore.product.id", strconv.FormatInt(order.Lines[i].ProductID, 10)),
 			attribute.String("webstore.inventory.warehouse", r.Warehouse)))
 	}
 	if len(reserved) > 0 {
-		s.log.InfoContext(ctx, "Reserved inventory", "order_id", order.ID, "lines", len(reserved))
+		s.log.InfoContext(ctx, "Reserved inventory", "webstore.order.id", order.ID, "webstore.order.reserved_lines", len(reserved))
 	}
 	return reserved
 }

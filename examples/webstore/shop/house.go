@@ -40,7 +40,7 @@ func (s *shop) forget(ctx context.Context) {
 			seen, err = some(ctx, forgetBatch)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "what is over was not removed", "what", what, "error", err.Error())
+			s.log.WarnContext(ctx, "what is over was not removed", "webstore.house.removed", what, "exception.message", err.Error())
 		}
 	}
 }

@@ -120,7 +120,7 @@ func (l *limits) over(ctx context.Context) *limiting {
 	}
 	made, err := l.make(client)
 	if err != nil {
-		l.log.ErrorContext(ctx, "limits are not shared by Redis", "error", err.Error())
+		l.log.ErrorContext(ctx, "limits are not shared by Redis", "exception.message", err.Error())
 		made = current.middleware
 	}
 	current = &limiting{client, made}
@@ -138,9 +138,9 @@ func (l *limits) deny(w http.ResponseWriter, r *http.Request, d ratelimit.Decisi
 			continue
 		}
 		limit = result.Limit
-		key, log := limit.Name+" "+v.client(), l.log.With("client.address", v.client(), "limit_per_minute", limit.Rate)
+		key, log := limit.Name+" "+v.client(), l.log.With("client.address", v.client(), "webstore.limit.per_minute", limit.Rate)
 		if limit.Name == perUser {
-			key, log = limit.Name+" "+strconv.FormatInt(v.user.ID, 10), log.With("user_id", v.user.ID)
+			key, log = limit.Name+" "+strconv.FormatInt(v.user.ID, 10), log.With("user.id", strconv.FormatInt(v.user.ID, 10))
 		}
 		if l.told.first(key) {
 			log.WarnContext(r.Context(), "Rate limit exceeded for "+limit.Name)

@@ -131,7 +131,7 @@ func (s *shop) deliverOutbox(ctx context.Context) {
 				for ctx.Err() == nil {
 					more, err := s.deliverSome(ctx, kinds)
 					if err != nil && ctx.Err() == nil {
-						s.log.WarnContext(ctx, "the outbox cannot be worked on", "kind", string(kinds[0]), "error", err.Error())
+						s.log.WarnContext(ctx, "the outbox cannot be worked on", "webstore.outbox.kind", string(kinds[0]), "exception.message", err.Error())
 					}
 					if err != nil || !more {
 						return
@@ -224,17 +224,17 @@ func (s *shop) deliverOne(ctx context.Context, m message) delivery {
 		outcome, d.done, d.pause = telemetry.DeliveryFailed, false, s.pauseAfter(m.attempts)
 	}
 	telemetry.OutboxDeliveries.Add(ctx, 1, telemetry.OutboxDeliveryAttrs{Kind: m.Kind, Outcome: outcome})
-	log := s.log.With("kind", string(m.Kind), "key", m.Key, "attempt", m.attempts)
+	log := s.log.With("webstore.outbox.kind", string(m.Kind), "webstore.outbox.key", m.Key, "webstore.outbox.attempt", m.attempts)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 		level := slog.LevelInfo
 		if d.done {
 			level = slog.LevelError // nobody will be told
 		}
-		log.Log(ctx, level, "outbox message "+string(outcome), "error", err.Error())
+		log.Log(ctx, level, "outbox message "+string(outcome), "exception.message", err.Error())
 	}
 	if refund != "" {
-		log.InfoContext(ctx, "Payment refunded", "charge_id", refund)
+		log.InfoContext(ctx, "Payment refunded", "webstore.payment.charge_id", refund)
 	}
 	return d
 }

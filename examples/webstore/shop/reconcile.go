@@ -24,7 +24,7 @@ func (s *shop) reconcile(ctx context.Context) {
 		for ctx.Err() == nil {
 			n, err := s.reconcileSome(ctx)
 			if err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "orders that were left behind cannot be read", "error", err.Error())
+				s.log.WarnContext(ctx, "orders that were left behind cannot be read", "exception.message", err.Error())
 			}
 			if err != nil || n < reconcileBatch {
 				return
@@ -63,14 +63,14 @@ func (s *shop) reconcileOne(ctx context.Context, u unattended) {
 		outcome = telemetry.ReconciledCancelled
 	}
 	telemetry.Reconciliations.Add(ctx, 1, telemetry.ReconciliationAttrs{Outcome: outcome})
-	log := s.log.With("order_id", u.id, "status", string(order.Status))
+	log := s.log.With("webstore.order.id", u.id, "webstore.order.status", string(order.Status))
 	if outcome != telemetry.ReconciledLater {
 		log.InfoContext(ctx, "Order reconciled")
 		return
 	}
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
-		log = log.With("error", err.Error())
+		log = log.With("exception.message", err.Error())
 	}
 	log.WarnContext(ctx, "Order cannot be reconciled yet")
 }

@@ -161,6 +161,12 @@ type shop struct {
 	latencyScale float64
 }
 
+// catalogs is all that the service records.
+var catalogs = []*metrics.Catalog{
+	telemetry.Shop, telemetry.Faults,
+	httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog, profiles.Catalog,
+}
+
 // Run serves until ctx is done, and returns nil when what was in flight has
 // been answered and the last telemetry was sent.
 func Run(ctx context.Context, cfg Config) error {
@@ -171,7 +177,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Version:   cfg.Version,
 		Profiles:  profiler,
 		Refuse:    func() error { return cfg.Faults.Refuses(faults.TelemetryAway) },
-		Catalogs:  []*metrics.Catalog{telemetry.Shop, telemetry.Faults, httpserver.Catalog, httpclient.Catalog, postgres.Catalog, health.Catalog, ratelimit.Catalog, resilience.Catalog, profiles.Catalog},
+		Catalogs:  catalogs,
 	})
 	if err != nil {
 		return err
@@ -179,7 +185,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer func() {
 		if err := kit.Shutdown(context.WithoutCancel(ctx)); err != nil {
 			// Lost telemetry is no failure of the service.
-			kit.Logger().Warn("the last telemetry was not delivered", "error", err)
+			kit.Logger().Warn("the last telemetry was not delivered", "exception.message", err.Error())
 		}
 	}()
 
@@ -379,7 +385,7 @@ func newChecks(pool *pgxpool.Pool, cache *cache, others others, kit telemetryKit
 // ready, while it answers what is in flight.
 func (s *shop) check(ctx context.Context) {
 	if err := s.checks.Run(ctx); err != nil {
-		s.log.WarnContext(ctx, "checks of health did not end", "error", err)
+		s.log.WarnContext(ctx, "checks of health did not end", "exception.message", err.Error())
 	}
 }
 

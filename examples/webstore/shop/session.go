@@ -83,7 +83,7 @@ func (s *shop) tellEnded(ctx context.Context, key string) {
 	err := s.cache.set(ctx, key, []byte(sessionEnded), endedTTL)
 	if err != nil && !s.unsaid.add(key) {
 		s.log.WarnContext(ctx, "a session has ended and Redis cannot be told: other instances may take its token for a while",
-			"longest", sessionTTL.String(), "error", err.Error())
+			"webstore.session.longest", sessionTTL.String(), "exception.message", err.Error())
 	}
 }
 

@@ -98,7 +98,7 @@ func (f *mainFaults) holdConnections(ctx context.Context, _ faults.Active) {
 // flood logs without end.
 func (f *mainFaults) flood(ctx context.Context, a faults.Active) {
 	every(ctx, time.Duration(float64(time.Second)/a.Intensity), func() {
-		f.log.WarnContext(ctx, "price rule has no currency, using the market's", "rule", rand.IntN(1000))
+		f.log.WarnContext(ctx, "price rule has no currency, using the market's", "webstore.price_rule.id", rand.IntN(1000))
 	})
 }
 
@@ -145,7 +145,7 @@ func (f *mainFaults) trouble(next http.Handler) http.Handler {
 		}
 		if f.On(faults.SlowQueries) && mux.Vars(r)["country"] != "" {
 			if err := f.sleeping(ctx); err != nil {
-				f.log.WarnContext(ctx, "slow query failed", "error", err.Error())
+				f.log.WarnContext(ctx, "slow query failed", "exception.message", err.Error())
 			}
 		}
 		if f.Hits(faults.Panics, "") {
@@ -183,7 +183,7 @@ func (f *mainFaults) release(next http.Handler) http.Handler {
 		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		if release == telemetry.ReleaseB && f.Hits(faults.BadRelease, "") {
 			err := errors.New("new release: no price for this cohort")
-			f.log.ErrorContext(r.Context(), "request failed", "error", err.Error(), "release", string(release))
+			f.log.ErrorContext(r.Context(), "request failed", "exception.message", err.Error(), "webstore.release", string(release))
 			span.RecordError(err)
 			span.SetStatus(codes.Error, err.Error())
 			jsonhttp.Internal.Write(answer, r)

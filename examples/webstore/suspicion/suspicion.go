@@ -180,7 +180,7 @@ func (w *Watch) judge(a answer) {
 		w.suspects.add(key, r.name, a.at)
 		telemetry.SuspiciousActivity.Add(ctx, 1, telemetry.SuspicionAttrs{Rule: r.name})
 		w.log.WarnContext(ctx, "Suspicious activity: "+string(r.name),
-			"client.address", a.client.String(), "http.response.status_code", a.status, "answers", r.most, "within", window.String())
+			"client.address", a.client.String(), "http.response.status_code", a.status, "webstore.security.answers", r.most, "webstore.security.window", window.String())
 	}
 }
 
