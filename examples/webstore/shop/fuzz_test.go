@@ -65,7 +65,7 @@ func FuzzBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	fuzzing := fixture{f, nil, s, s.handler(silent{}), w, openDatabase(f, cfg.DatabaseURL), documented}
+	fuzzing := fixture{f, nil, s, s.handler(silent{}, nil), w, openDatabase(f, cfg.DatabaseURL), documented}
 	anew := func(shop *fixture) {
 		shop.exec(`TRUNCATE cart_lines, orders, order_lines, outbox`)
 		shop.exec(`DELETE FROM sessions WHERE expires_at < '9999-01-01'`)
