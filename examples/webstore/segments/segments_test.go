@@ -37,7 +37,7 @@ type customer struct {
 
 // each runs a test on each kind of Redis.
 func each(t *testing.T, test func(c *customer)) {
-	redistest.Each(t, func(t *testing.T, url string) {
+	redistest.Each(t, func(t *testing.T, url string, _ func()) {
 		options, err := redis.ParseURL(url)
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/otelkit/kit/internal/pgserver/pgtest"
+	"github.com/otelkit/kit/internal/redistest"
 	"github.com/otelkit/kit/otelkit"
 )
 
@@ -20,8 +21,8 @@ import (
 //	go test ./shop -run '^$' -bench Request
 func BenchmarkRequest(b *testing.B) {
 	servers := map[string]string{"miniredis": "redis://" + miniredis.RunT(b).Addr()}
-	if path := redisServer(b); path != "" {
-		servers["redis-server"], _ = startRedis(b, path)
+	if redistest.Available(b) {
+		servers["redis-server"], _ = redistest.Start(b)
 	}
 	for name, url := range servers {
 		for _, limit := range []int{0, 1_000_000} {

@@ -48,7 +48,7 @@ func (f *fixture) stats(token string) map[string]any {
 
 // eachRedis runs a test over each kind of Redis.
 func eachRedis(t *testing.T, test func(f *fixture)) {
-	redistest.Each(t, func(t *testing.T, url string) {
+	redistest.Each(t, func(t *testing.T, url string, _ func()) {
 		test(start(t, func(cfg *Config) {
 			cfg.RedisURL, cfg.cachePatience = url, cachePatience{connection: time.Minute, wait: time.Minute, rest: usualCachePatience.rest}
 		}))

@@ -14,6 +14,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
+	"github.com/otelkit/kit/internal/redistest"
 	"github.com/otelkit/kit/otelkit/ratelimit"
 )
 
@@ -67,7 +68,7 @@ func passes(t *testing.T, most int, send func(i int) *httptest.ResponseRecorder)
 }
 
 func TestAnAddressIsLimitedByTwoInstancesTogether(t *testing.T) {
-	redisBackends(t, func(t *testing.T, url string, _ func()) {
+	redistest.Each(t, func(t *testing.T, url string, _ func()) {
 		instances := twoInstances(t, limited(url))
 		paths := []string{"/DE/products", "/nowhere", "/DE/products/1", "/cart"}
 		send := func(i int) *httptest.ResponseRecorder {
@@ -90,7 +91,7 @@ func TestAnAddressIsLimitedByTwoInstancesTogether(t *testing.T) {
 }
 
 func TestAUserIsLimitedByTwoInstancesTogether(t *testing.T) {
-	redisBackends(t, func(t *testing.T, url string, _ func()) {
+	redistest.Each(t, func(t *testing.T, url string, _ func()) {
 		instances := twoInstances(t, limited(url))
 		token := instances[0].guest()
 		send := func(i int) *httptest.ResponseRecorder {
@@ -218,7 +219,7 @@ func TestAProxyOfWhichEverybodyIsOneIsRefused(t *testing.T) {
 }
 
 func TestARequestAsksRedisOnceForItsSessionAndOnceForItsLimits(t *testing.T) {
-	redisBackends(t, func(t *testing.T, url string, _ func()) {
+	redistest.Each(t, func(t *testing.T, url string, _ func()) {
 		f := start(t, limited(url))
 		token := f.guest()
 		f.do("GET", "/cart", token, "") // caches the session and loads the script
@@ -281,10 +282,10 @@ func TestARedisThatDiesHoldsNobodyUp(t *testing.T) {
 			t.Errorf("%v decisions made here, want one for each limit of 20 requests at least", n)
 		}
 	}
-	redisBackends(t, die)
-	if path := redisServer(t); path != "" {
+	redistest.Each(t, die)
+	if redistest.Available(t) {
 		t.Run("redis-server hangs", func(t *testing.T) {
-			url, p := startRedis(t, path)
+			url, p := redistest.Start(t)
 			die(t, url, func() {
 				if err := syscall.Kill(p.PID(), syscall.SIGSTOP); err != nil {
 					t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otelkit/kit/examples/webstore/telemetry"
+	"github.com/otelkit/kit/internal/redistest"
 )
 
 // judged has what was answered until now be looked at.
@@ -31,7 +32,7 @@ func (f *fixture) suspicious() string {
 }
 
 func TestWhatSuspiciousClientsDoIsNoticed(t *testing.T) {
-	redisBackends(t, func(t *testing.T, url string, kill func()) {
+	redistest.Each(t, func(t *testing.T, url string, kill func()) {
 		instances := twoInstances(t, limited(url))
 		f := instances[0]
 		attack := func(n int, method, path string, header ...string) {

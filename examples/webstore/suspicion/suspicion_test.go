@@ -4,12 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/otelkit/kit/examples/webstore/telemetry"
-	"github.com/otelkit/kit/internal/child"
+	"github.com/otelkit/kit/internal/redistest"
 	"github.com/otelkit/kit/otelkit/otelkittest"
 )
 
@@ -42,64 +38,31 @@ func (c *clock) Now() time.Time { return c.now }
 // an instance; those of one test count together, but for memory, where there is
 // one.
 func backends(t *testing.T, test func(t *testing.T, kit *otelkittest.Kit, c *clock, watch func() *Watch)) {
-	run := func(name string, open func(t *testing.T) *redis.Client) {
-		t.Run(name, func(t *testing.T) {
-			kit, c := otelkittest.New(t), &clock{time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
-			cfg := Config{Kit: kit, Now: c.Now}
-			var only *Watch
-			if open != nil {
-				client := open(t)
-				cfg.Ask = func(ctx context.Context, do func(context.Context, *redis.Client) error) error { return do(ctx, client) }
-			}
-			test(t, kit, c, func() *Watch {
-				if open == nil && only != nil {
-					return only
-				}
-				only = New(cfg)
+	over := func(t *testing.T, client *redis.Client) {
+		kit, c := otelkittest.New(t), &clock{time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
+		cfg := Config{Kit: kit, Now: c.Now}
+		var only *Watch
+		if client != nil {
+			cfg.Ask = func(ctx context.Context, do func(context.Context, *redis.Client) error) error { return do(ctx, client) }
+		}
+		test(t, kit, c, func() *Watch {
+			if client == nil && only != nil {
 				return only
-			})
+			}
+			only = New(cfg)
+			return only
 		})
 	}
-	run("memory", nil)
-	run("miniredis", func(t *testing.T) *redis.Client {
-		client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
-		t.Cleanup(func() { client.Close() })
-		return client
-	})
-	path, err := exec.LookPath("redis-server")
-	if err != nil && os.Getenv("OTELKIT_REQUIRE_REDIS") != "" {
-		t.Fatal("OTELKIT_REQUIRE_REDIS is set and redis-server is not on PATH: install it, or unset the variable to test on miniredis alone")
-	}
-	if err == nil {
-		run("redis-server", func(t *testing.T) *redis.Client { return startRedis(t, path) })
-	}
-}
-
-func startRedis(t *testing.T, path string) *redis.Client {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "suspicion") // not t.TempDir: a socket's path has to be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "redis.sock")
-	p, err := child.Start(exec.Command(path, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "no"), nil, syscall.SIGKILL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Stop(context.Background(), 0, syscall.SIGKILL) })
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
-	t.Cleanup(func() { client.Close() })
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for client.Ping(t.Context()).Err() != nil {
-		select {
-		case <-p.Done():
-			t.Fatalf("redis-server ended with %v:\n%s", p.Err(), strings.Join(p.Tail(), "\n"))
-		case <-tick.C:
+	t.Run("memory", func(t *testing.T) { over(t, nil) })
+	redistest.Each(t, func(t *testing.T, url string, _ func()) {
+		options, err := redis.ParseURL(url)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	return client
+		client := redis.NewClient(options)
+		t.Cleanup(func() { client.Close() })
+		over(t, client)
+	})
 }
 
 // saw has a watch judge answers at once.
