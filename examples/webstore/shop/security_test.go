@@ -330,6 +330,10 @@ func TestWhatIsHostileIsNeitherRunNorBelieved(t *testing.T) {
 		t.Errorf("something has changed: %v, before %v", after, before)
 	}
 
+	// Whatever of it is logged, now or one day, stays within its line.
+	for _, text := range hostile {
+		f.shop.log.WarnContext(t.Context(), text, "text", text)
+	}
 	f.oneLineEach()
 	if !strings.Contains(f.kit.Lines(), `\nINJECTED`) {
 		t.Error("nothing of what was sent is in the log, so that it shows nothing")
