@@ -93,6 +93,7 @@ func (l lens) points(expr string) (int, error) {
 type span struct {
 	service, name, kind, id, parent string
 	attributes                      map[string]string
+	links                           []string // the ids of the spans that it is linked to
 }
 
 func (s span) String() string {
@@ -138,6 +139,7 @@ func (l lens) trace(id string) ([]span, error) {
 					Name         string
 					Kind         any
 					Attributes   []keyValue
+					Links        []struct{ SpanID string }
 				}
 			}
 		}
@@ -155,9 +157,13 @@ func (l lens) trace(id string) ([]span, error) {
 				if name, ok := kinds[kind]; ok {
 					kind = name
 				}
+				var links []string
+				for _, link := range s.Links {
+					links = append(links, hexID(link.SpanID))
+				}
 				spans = append(spans, span{
 					service: service, name: s.Name, kind: kind, id: hexID(s.SpanID), parent: hexID(s.ParentSpanID),
-					attributes: attributesOf(s.Attributes),
+					attributes: attributesOf(s.Attributes), links: links,
 				})
 			}
 		}

@@ -165,14 +165,26 @@ func (s *store) call(method, path string, body any, header ...string) (int, map[
 // checkout puts one product into the cart and checks out.
 func (s *store) checkout(key string) (int, map[string]any) {
 	s.t.Helper()
+	s.fillCart()
+	return s.pay(key)
+}
+
+// fillCart puts one product into the cart.
+func (s *store) fillCart() {
+	s.t.Helper()
 	if status, answer := s.call(http.MethodPost, "/cart/add", map[string]any{"product_id": 1, "quantity": 1, "country": "DE"}); status >= 300 {
 		s.t.Fatalf("POST /cart/add: %d %v", status, answer)
 	}
-	return s.pay(key)
 }
 
 // pay checks out what is in the cart.
 func (s *store) pay(key string) (int, map[string]any) {
 	s.t.Helper()
 	return s.call(http.MethodPost, "/orders/checkout", map[string]any{"payment_method": "credit_card", "country": "DE"}, "Idempotency-Key", key)
+}
+
+// payWith checks out what is in the cart, with a coupon.
+func (s *store) payWith(key, coupon string) (int, map[string]any) {
+	s.t.Helper()
+	return s.call(http.MethodPost, "/orders/checkout", map[string]any{"payment_method": "credit_card", "country": "DE", "coupon": coupon}, "Idempotency-Key", key)
 }
