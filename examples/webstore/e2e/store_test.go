@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/otelkit/kit/internal/child"
+	"github.com/otelkit/kit/internal/pgserver/pgtest"
 	"github.com/otelkit/kit/internal/testlimit"
 )
 
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "go %s: %v\n%s", strings.Join(args, " "), err, out)
 			return 1
 		}
-		return m.Run()
+		return pgtest.Main(m)
 	}())
 }
 
@@ -53,9 +54,10 @@ type addresses struct {
 
 // store is a run of `webstore up` on ports of its own.
 type store struct {
-	t  testing.TB
-	up *child.Process
-	at addresses
+	t   testing.TB
+	up  *child.Process
+	out *bytes.Buffer // what it printed, to read when it has ended
+	at  addresses
 }
 
 // start runs `webstore up` with more flags and waits until it is ready. It is
@@ -64,7 +66,7 @@ func start(t testing.TB, flags ...string) *store {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "addresses.json")
 	s := &store{t: t}
-	s.up = run(t, append([]string{
+	s.up, s.out = run(t, append([]string{
 		"up", "--traffic", "off", "--latency-scale", "0", "--failure-scale", "0", "--metric-interval", "1s",
 		"--limit-per-address", "off", "--limit-per-user", "off", // tests ask more often than shoppers may
 		"--main-addr", "127.0.0.1:0", "--payments-addr", "127.0.0.1:0", "--promotions-addr", "127.0.0.1:0", "--payment-provider-addr", "127.0.0.1:0",
@@ -88,11 +90,12 @@ func start(t testing.TB, flags ...string) *store {
 }
 
 // run starts a webstore command, which is stopped when the test ends, and has to
-// end well. It does not outlive a test that is killed.
-func run(t testing.TB, args ...string) *child.Process {
+// end well. It does not outlive a test that is killed. What it prints is to be read
+// when it has ended.
+func run(t testing.TB, args ...string) (p *child.Process, out *bytes.Buffer) {
 	t.Helper()
-	var out bytes.Buffer
-	p, err := child.Start(exec.Command(filepath.Join(binaries, "webstore"), args...), &out, syscall.SIGTERM)
+	out = new(bytes.Buffer)
+	p, err := child.Start(exec.Command(filepath.Join(binaries, "webstore"), args...), out, syscall.SIGTERM)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +105,7 @@ func run(t testing.TB, args ...string) *child.Process {
 			t.Errorf("webstore %s ended with %v:\n%s", args[0], err, out.String())
 		}
 	})
-	return p
+	return p, out
 }
 
 func stop(p *child.Process) { p.Stop(context.Background(), time.Minute, syscall.SIGTERM) }
