@@ -84,7 +84,7 @@ func Start(t testing.TB) (url string, server *child.Process) {
 
 // untilReady waits until a server answers, and returns why it never will.
 func untilReady(ctx context.Context, server *child.Process, socket string) error {
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, MaxRetries: -1, DialerRetries: 1})
 	defer client.Close()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

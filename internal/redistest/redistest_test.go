@@ -20,6 +20,7 @@ func TestEachTestHasARedisOfItsOwn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			options.MaxRetries, options.DialerRetries = -1, 1
 			client := redis.NewClient(options)
 			defer client.Close()
 			if n, err := client.Incr(t.Context(), "runs").Result(); n != 1 || err != nil {
