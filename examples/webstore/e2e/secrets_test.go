@@ -218,7 +218,7 @@ func TestNothingThatWasToldInConfidenceIsInTelemetryOrLogs(t *testing.T) {
 	s.readLens(lens{t, store.at.Lens}, left, orders[0])
 	stop(store.up)
 	readFiles(t, left, data)
-	left["what up printed"] = []byte(store.out.String())
+	left["what up printed"] = store.out.Bytes()
 
 	// What is in confidence is nowhere.
 	for what, value := range s.secrets {

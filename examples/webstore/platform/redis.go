@@ -16,6 +16,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	lua "github.com/yuin/gopher-lua"
 )
 
 // clockTick is the grain of time in which keys expire. miniredis has no clock;
@@ -23,6 +24,14 @@ import (
 // costs 2 ms a command at 20,000 keys, while a tick costs that ten times a
 // second.
 const clockTick = 100 * time.Millisecond
+
+// How many values and calls a Lua interpreter has room for. miniredis makes one for each
+// script that it runs, and the defaults, 5,120 and 256, are some 100 KiB of garbage for
+// each rate limit that is asked: half of what the store can stand. Its scripts are small.
+const (
+	luaValues = 512
+	luaCalls  = 32
+)
 
 // RedisConfig configures StartRedis.
 type RedisConfig struct {
@@ -68,6 +77,7 @@ func StartRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 		}
 		return &Redis{URL: cfg.URL, stop: func() error { return nil }}, nil
 	}
+	lua.RegistrySize, lua.CallStackSize = luaValues, luaCalls
 	r := &Redis{server: miniredis.NewMiniRedis(), now: wallClock()}
 	if !cfg.Dir.Ephemeral() {
 		r.keeper = &keeper{path: filepath.Join(cfg.Dir.Path, "redis.json"), log: cfg.Log}

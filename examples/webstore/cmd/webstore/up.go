@@ -76,6 +76,7 @@ func prepareUp(f *flags) func(context.Context, io.Writer, io.Writer) error {
 // run runs the store until ctx is done, which is a good end at any time, or
 // until a part has ended by itself.
 func (u *up) run(ctx context.Context, out, errs io.Writer) error {
+	spareProcessor()
 	s := &store{up: u, log: errs, progress: newProgress(errs, u.verbose)}
 	err := s.start(ctx)
 	took := s.progress.end()
