@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otelkit/kit/examples/webstore/telemetry"
@@ -106,37 +107,43 @@ func TestASessionEndsWhenItsTimeIsOver(t *testing.T) {
 func TestTokensAndPasswordsAreKeptNowhere(t *testing.T) {
 	redis := miniredis.RunT(t)
 	f := start(t, withRedis(redis))
-	_, answer := f.do("POST", "/auth/login", "", login("user123", "password123"))
-	token := answer["token"].(string)
+	token := f.token("/auth/login", login("user123", "password123"), http.StatusOK)
 	f.add(token, 1, 1)
 	f.do("POST", "/auth/login", "", login("user123", "a-wrong-secret"))
 	f.do("GET", "/cart", "a-wrong-token", "")
+	guest := f.guest()
+	f.add(guest, 1, 1)
+	account := f.token("/auth/register", fmt.Sprintf(`{"username": "ada", "password": "a-new-secret", "guest_token": %q}`, guest), http.StatusCreated)
+	f.pay(account, "k1")
 
 	var all strings.Builder
 	all.WriteString(f.kit.Lines())
 	all.WriteString(redis.Dump())
+	for _, record := range f.kit.Logs() {
+		fmt.Fprintln(&all, record.Message(), record.Attributes())
+	}
 	for _, span := range f.kit.Spans() {
 		fmt.Fprintln(&all, span.Name(), span.Attributes(), span.Events(), span.Status())
 	}
-	for _, table := range []string{"users", "sessions"} {
-		rows, err := f.shop.store.pool.Query(t.Context(), `SELECT t::text FROM `+table+` t`)
+	for table := range f.books() {
+		rows, err := f.database.Query(t.Context(), `SELECT t::text FROM `+table+` t`)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for rows.Next() {
-			var row string
-			if err := rows.Scan(&row); err != nil {
-				t.Fatal(err)
-			}
-			all.WriteString(row)
+		kept, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
 		}
+		fmt.Fprintln(&all, kept)
 	}
-	guest := f.guest()
-	f.add(guest, 1, 1)
-	f.do("POST", "/auth/register", "", fmt.Sprintf(`{"username": "ada", "password": "a-new-secret", "guest_token": %q}`, guest))
-	for _, secret := range []string{token, guest, "a-new-secret", "password123", "a-wrong-secret", "a-wrong-token", "user-token-123"} {
+	for _, secret := range []string{token, account, guest, "a-new-secret", "password123", "a-wrong-secret", "a-wrong-token", "user-token-123"} {
 		if strings.Contains(all.String(), secret) {
 			t.Errorf("%q is in the logs, the spans, Redis or the database", secret)
+		}
+	}
+	for _, public := range []string{"Login failed: wrong_password", "Authentication failed: invalid_token", "POST /auth/register", "session:", "$argon2id$"} {
+		if !strings.Contains(all.String(), public) {
+			t.Errorf("%q is nowhere, so that what is not found shows nothing", public)
 		}
 	}
 }
